@@ -1,0 +1,206 @@
+"""What workers say on standard output: one JSON object a line.
+
+A stream is one `Hello`, then a `Frame` each quarter second, then one `Bye`. Frames are additive: counts and histograms
+are deltas keyed by the *intended* second, runs of ticks are told once, so frames may be merged (a worker whose pipe is
+full does) and replayed. `python -m harness.worker < spec.json | tee frames` keeps them.
+
+Ticks are told by the ordinal of the shard. Times are seconds after the run's start unless they say otherwise;
+latencies are whole microseconds in sparse HdrHistogram layout (`harness.histogram`).
+"""
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from harness.histogram import Histogram, merge_into
+from harness.outcome import Cause, Component, Outcome
+
+VERSION = 1
+RUNS_BEFORE_BITMAP = 300
+
+
+class Run(NamedTuple):
+    """Consecutive ordinals, both ends included, that ended alike."""
+
+    first: int
+    last: int
+    cause: Cause
+    component: Component
+
+
+class Bitmap(NamedTuple):
+    """Scattered ordinals that ended alike: bit i (little-endian within bytes) of `bits` (base64) is ordinal first + i."""
+
+    first: int
+    bits: str
+    cause: Cause
+    component: Component
+
+
+class Second(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One second of one runner: what came of the ticks *intended* in it. Mutable only while a frame is gathered."""
+
+    sent: int = 0  # attempts whose fate is known or that were begun; missed ticks are not among them
+    good: int = 0  # ok or degraded
+    degraded: int = 0
+    causes: dict[str, int] = {}  # every not-ok cause, our own included -> ticks
+    latency: Histogram = {}  # good answers, from the intended start (upper)
+    latency_low: Histogram = {}  # good answers, from the moment the loop reached the tick, without our pauses
+    service: Histogram = {}  # good answers, from the send
+    lag: Histogram = {}  # every tick reached: how late the loop came to it
+
+
+class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What came of the attempts on one peer address."""
+
+    good: int = 0
+    causes: dict[str, int] = {}
+    latency: Histogram = {}
+
+
+class Silence(NamedTuple):
+    """A stretch without a good answer while attempts were outstanding; `paused` of it the harness itself stood still."""
+
+    begin: float
+    end: float
+    paused: float
+
+
+class Pause(NamedTuple):
+    """The loop came to its timer late by more than 20 ms: from when it should have come to when it did."""
+
+    begin: float
+    end: float
+
+
+class Health(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The worker's own state during one second (keyed by the second it was taken in)."""
+
+    second: int
+    wake_gap: float = 0.0  # worst lateness of a wake, seconds
+    run_delay: float = 0.0  # seconds runnable but not running (/proc/self/schedstat)
+    steal: float = 0.0  # share of the machine's time stolen by its host, 0 to 1
+    pressure: float = 0.0  # PSI "some" for CPU, share of the second, 0 to 1
+    gc: float = 0.0  # longest garbage collection, seconds
+    cpu: float = 0.0  # seconds of CPU of this process
+    rss: int = 0  # bytes
+    files: int = 0  # open file descriptors
+    in_flight: int = 0
+    connections: int = 0
+    waiting: int = 0  # ticks in line for a connection
+    canary: float | None = None  # worst round trip to our own responder on loopback, seconds
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """The first line of a stream."""
+
+    runner: str
+    shard: int
+    shards: int
+    incarnation: int
+    first: int
+    rate: float
+    start: float  # CLOCK_MONOTONIC of the schedule's start
+    pid: int
+    version: int = VERSION
+    timer: str = ""  # what paces the loop, with its resolution
+
+
+class Frame(msgspec.Struct, kw_only=True, omit_defaults=True, tag="frame"):
+    """A delta. `watermark`, `settled`, `reached` and `quiet_since` are states; all else adds up."""
+
+    seq: int
+    at: float  # when it was gathered
+    reached: int = 0  # every ordinal below was reached by the loop (sent, waiting or missed)
+    watermark: int = 0  # every ordinal below is settled
+    settled: list[tuple[int, int]] = []  # settled ranges above the watermark, ends included
+    bad: list[Run] = []
+    unknown: list[Run] = []
+    degraded: list[Run] = []  # good by default, told apart so that a plan can say otherwise
+    bitmaps: list[Bitmap] = []
+    seconds: dict[int, Second] = {}
+    addresses: dict[str, Address] = {}
+    statuses: dict[int, int] = {}  # status code -> answers
+    stages: dict[str, Histogram] = {}  # queue, dns, connect, tls, first_byte, body
+    counters: dict[str, int] = {}  # opened, kept, fresh, retried, truncated, bytes_read …
+    examples: list[Outcome] = []
+    silences: list[Silence] = []
+    quiet_since: float | None = None  # an open silence's beginning
+    last_good: float | None = None  # when the newest good answer came
+    pauses: list[Pause] = []
+    health: list[Health] = []
+    canary: Histogram = {}
+    problems: list[str] = []
+
+
+class Bye(msgspec.Struct, frozen=True, kw_only=True, tag="bye"):
+    """The last line: the worker ended by itself, having settled every tick below `planned`."""
+
+    seq: int
+    at: float
+    planned: int  # ordinals that were due, from 0
+    reason: str
+    problem: str = ""  # what broke, when it ended for a fault of its own
+
+
+Message = Hello | Frame | Bye
+
+
+def decode_message(line: bytes) -> Message:
+    """Read one line of a stream. Raises msgspec.DecodeError or ValidationError."""
+    return msgspec.json.decode(line, type=Message)
+
+
+def encode_message(message: Message) -> bytes:
+    """One line, its newline included."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def bitmaps_of(runs: Iterable[Run]) -> Iterator[Bitmap]:
+    """Pack many short runs into one bitmap for each cause and component."""
+    grouped: dict[tuple[Cause, Component], list[Run]] = {}
+    for run in runs:
+        grouped.setdefault((run.cause, run.component), []).append(run)
+    for (cause, component), members in grouped.items():
+        first = min(run.first for run in members)
+        bits = 0
+        for run in members:
+            bits |= ((1 << (run.last - run.first + 1)) - 1) << (run.first - first)
+        packed = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+        yield Bitmap(first, base64.b64encode(packed).decode(), cause, component)
+
+
+def runs_of(bitmap: Bitmap) -> Iterator[Run]:
+    """The runs that a bitmap stands for, in order."""
+    bits = int.from_bytes(base64.b64decode(bitmap.bits), "little")
+    position = bitmap.first
+    while bits:
+        zeros = (bits & -bits).bit_length() - 1
+        bits >>= zeros
+        ones = (~bits & (bits + 1)).bit_length() - 1
+        bits >>= ones
+        yield Run(position + zeros, position + zeros + ones - 1, bitmap.cause, bitmap.component)
+        position += zeros + ones
+
+
+def merge_second(target: Second, other: Second) -> None:
+    """Add one second's delta to another, in place."""
+    target.sent += other.sent
+    target.good += other.good
+    target.degraded += other.degraded
+    for cause, count in other.causes.items():
+        target.causes[cause] = target.causes.get(cause, 0) + count
+    merge_into(target.latency, other.latency)
+    merge_into(target.latency_low, other.latency_low)
+    merge_into(target.service, other.service)
+    merge_into(target.lag, other.lag)
+
+
+def merge_address(target: Address, other: Address) -> None:
+    """Add one address's delta to another, in place."""
+    target.good += other.good
+    for cause, count in other.causes.items():
+        target.causes[cause] = target.causes.get(cause, 0) + count
+    merge_into(target.latency, other.latency)
