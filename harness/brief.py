@@ -1,0 +1,37 @@
+"""What the judge must know of a plan, written to the journal before the first tick so that every report can be rebuilt."""
+
+import msgspec
+
+from harness.objectives import Objective
+
+
+class RunnerBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """One runner as the statistics see it. No secrets."""
+
+    name: str
+    probe: str
+    target: str  # the URL
+    rate: float  # ticks per second of all shards together
+    shards: int
+    degraded_is_good: bool = True
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's identity, its runners, its objectives and what its evidence must satisfy."""
+
+    run: str
+    attempt: int
+    version: str  # of cf-harness
+    python: str
+    runners: tuple[RunnerBrief, ...]
+    objectives: tuple[Objective, ...]
+    max_lag: float = 0.1  # seconds
+    max_blind_share: float = 0.01  # of the judged time, 0 to 1
+    max_blind_stretch: float = 5.0  # seconds
+    min_seconds: float = 0.0  # judged for less than this: inconclusive
+    warnings: tuple[str, ...] = ()  # found while the plan was loaded
+
+
+def decode_brief(data: bytes) -> Brief:
+    """Read a brief as the journal holds it. Raises msgspec.DecodeError or ValidationError."""
+    return msgspec.json.decode(data, type=Brief)
