@@ -109,13 +109,14 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
 
 
 class Frame(msgspec.Struct, kw_only=True, omit_defaults=True, tag="frame"):
-    """A delta. `watermark`, `settled`, `reached` and `quiet_since` are states; all else adds up."""
+    """A delta. `watermark`, `settled`, `settled_bits`, `reached` and `quiet_since` are states; all else adds up."""
 
     seq: int
     at: float  # when it was gathered
     reached: int = 0  # every ordinal below was reached by the loop (sent, waiting or missed)
     watermark: int = 0  # every ordinal below is settled
     settled: list[tuple[int, int]] = []  # settled ranges above the watermark, ends included
+    settled_bits: str = ""  # or, when they are many: a bitmap (base64), bit i is ordinal watermark + i
     bad: list[Run] = []
     unknown: list[Run] = []
     degraded: list[Run] = []  # good by default, told apart so that a plan can say otherwise
@@ -183,6 +184,45 @@ def runs_of(bitmap: Bitmap) -> Iterator[Run]:
         bits >>= ones
         yield Run(position + zeros, position + zeros + ones - 1, bitmap.cause, bitmap.component)
         position += zeros + ones
+
+
+def settled_state(
+    reached: int, waiting: Iterable[range], in_flight: Iterable[int]
+) -> tuple[int, list[tuple[int, int]], str]:
+    """Watermark, settled ranges above it, and the bitmap that takes their place when they are many.
+
+    `waiting` and `in_flight` are the open ordinals, all below `reached`.
+    """
+    open_runs = sorted([*((r.start, r[-1], r.step) for r in waiting if r), *((n, n, 1) for n in in_flight)])
+    if not open_runs:
+        return reached, [], ""
+    watermark = open_runs[0][0]
+    if len(open_runs) <= RUNS_BEFORE_BITMAP and all(step == 1 for _, _, step in open_runs):
+        settled = []
+        position = watermark
+        for first, last, _ in open_runs:
+            if first > position:
+                settled.append((position, first - 1))
+            position = max(position, last + 1)
+        if position < reached:
+            settled.append((position, reached - 1))
+        return watermark, settled, ""
+    bits = bytearray(b"\xff" * ((reached - watermark + 7) // 8))
+    for first, last, step in open_runs:
+        for ordinal in range(first, last + 1, step):
+            bits[(ordinal - watermark) >> 3] &= ~(1 << ((ordinal - watermark) & 7))
+    spare = len(bits) * 8 - (reached - watermark)
+    if spare:
+        bits[-1] &= 0xFF >> spare
+    return watermark, [], base64.b64encode(bytes(bits)).decode()
+
+
+def settled_above(frame: Frame) -> list[tuple[int, int]]:
+    """The settled ranges above a frame's watermark, in whichever form they were told; ends included."""
+    if not frame.settled_bits:
+        return [(first, last) for first, last in frame.settled]
+    bitmap = Bitmap(frame.watermark, frame.settled_bits, Cause.INTERNAL, Component.HARNESS)
+    return [(run.first, run.last) for run in runs_of(bitmap)]
 
 
 def merge_second(target: Second, other: Second) -> None:

@@ -1,0 +1,159 @@
+"""What runs out of time. A deadline only nominates: before an attempt is called late, the kernel is asked whether its
+answer has come already, and the harness's own pauses are added to its time.
+
+Why extend rather than forgive: an attempt that had its whole timeout while we were awake, and still no answer, failed,
+whatever else happened; one that answers in the extension can't be told good from bad, and the engine taints it.
+"""
+
+import heapq
+import itertools
+import math
+
+from harness.engine.blame import Blame, Stage
+from harness.engine.connection import Connection
+from harness.engine.deadlines import Deadlines
+from harness.engine.dial import Dialer
+from harness.engine.dialing import Dial
+from harness.outcome import Cause, Component
+from harness.recorder import Recorder
+from harness.spec import Timeouts
+
+_LOOK_AGAIN = 0.001  # seconds: time for the loop to read what lies in the kernel
+_LOOKS = 50
+
+
+class Expiry:
+    """The deadlines of one engine's attempts and dials."""
+
+    def __init__(self, timeouts: Timeouts, *, recorder: Recorder, dialer: Dialer) -> None:
+        self._timeouts = timeouts
+        self._recorder = recorder
+        self._dialer = dialer
+        self.flying: Deadlines[Connection] = Deadlines()  # every attempt on a connection, by its total
+        self._first: Deadlines[Connection] = Deadlines()
+        self._separate_first = timeouts.first_byte < timeouts.total
+        self._connecting: Deadlines[Dial] = Deadlines()
+        self._securing: Deadlines[Dial] = Deadlines()
+        self._bound: Deadlines[Dial] = Deadlines()
+        # nominated ones that get more time: (when, entry, looks, connection, ordinal, blame, due)
+        self._extended: list[tuple[float, int, int, Connection, int, Blame, float]] = []
+        self._again: list[tuple[float, int, int, Dial, str, Blame, float]] = []
+        self._entries = itertools.count()
+
+    @property
+    def soonest(self) -> float:
+        """No deadline lies before this."""
+        return min(
+            self.flying.soonest,
+            self._first.soonest,
+            self._connecting.soonest,
+            self._securing.soonest,
+            self._bound.soonest,
+            self._extended[0][0] if self._extended else math.inf,
+            self._again[0][0] if self._again else math.inf,
+        )
+
+    # attempts
+
+    def sent(self, connection: Connection, now: float) -> None:
+        """An attempt's request was written."""
+        self.flying.add(connection, connection.intended + self._timeouts.total)
+        if self._separate_first:
+            self._first.add(connection, now + self._timeouts.first_byte)
+
+    def settled(self, connection: Connection) -> None:
+        """An attempt has its end."""
+        self.flying.discard(connection)
+        if self._separate_first:
+            self._first.discard(connection)
+
+    def take_attempts(self, now: float) -> list[tuple[Connection, Blame]]:
+        """Attempts that are late beyond doubt. They stay in `flying` until they are settled."""
+        nominated: list[tuple[float, int, Connection, int, Blame, float]] = []
+        for connection in self._first.take_due(now):
+            if not connection.reader.begun:
+                limit = self._timeouts.first_byte
+                blame = Blame(Cause.FIRST_BYTE_TIMEOUT, Component.TARGET, f"no first byte within {limit:g} s of the request")
+                nominated.append((now, 0, connection, connection.ordinal, blame, connection.sent + limit))
+        for connection in self.flying.take_due(now):
+            self.flying.add(connection, math.inf)  # still in flight; its time is looked after here from now on
+            stage = Stage.BODY if connection.reader.begun else Stage.FIRST_BYTE
+            limit = self._timeouts.total
+            blame = Blame(Cause.TOTAL_TIMEOUT, Component.TARGET, f"not answered within {limit:g} s, {stage}")
+            nominated.append((now, 0, connection, connection.ordinal, blame, connection.intended + limit))
+        while self._extended and self._extended[0][0] <= now:
+            when, _, looks, connection, ordinal, blame, due = heapq.heappop(self._extended)
+            nominated.append((when, looks, connection, ordinal, blame, due))
+        late = []
+        for _, looks, connection, ordinal, blame, due in nominated:
+            if connection.closing or connection.ordinal != ordinal or connection not in self.flying:
+                continue
+            if blame.cause is Cause.FIRST_BYTE_TIMEOUT and connection.reader.begun:
+                continue
+            extended = due + self._recorder.paused - connection.paused_before
+            if now < extended - 1e-9:
+                self._extend(extended, 0, connection, ordinal, blame, due)
+            elif looks < _LOOKS and self._dialer.unread(connection.wire) > 0:
+                self._extend(now + _LOOK_AGAIN, looks + 1, connection, ordinal, blame, due)
+            else:
+                late.append((connection, blame))
+        return late
+
+    def _extend(self, when: float, looks: int, connection: Connection, ordinal: int, blame: Blame, due: float) -> None:
+        heapq.heappush(self._extended, (when, next(self._entries), looks, connection, ordinal, blame, due))
+
+    # dials
+
+    def connecting(self, dial: Dial) -> None:
+        """A dial began."""
+        self._connecting.add(dial, dial.began + self._timeouts.connect)
+        if dial.ticket is not None:
+            self._bound.add(dial, dial.ticket.intended + self._timeouts.total)
+
+    def securing(self, dial: Dial) -> None:
+        """A dial is connected, and its TLS handshake begins."""
+        self._connecting.discard(dial)
+        self._securing.add(dial, dial.began + dial.connect_seconds + self._timeouts.tls)
+
+    def dial_ended(self, dial: Dial) -> None:
+        """A dial has its end, whichever."""
+        self._connecting.discard(dial)
+        self._securing.discard(dial)
+        self._bound.discard(dial)
+
+    def expire_dials(self, now: float) -> None:
+        """End the dials that are late beyond doubt."""
+        nominated: list[tuple[int, Dial, str, Blame, float]] = []
+        limits = self._timeouts
+        for dial in self._connecting.take_due(now):
+            blame = Blame(Cause.CONNECT_TIMEOUT, Component.NETWORK, f"not connected within {limits.connect:g} s")
+            nominated.append((0, dial, "connect", blame, dial.began + limits.connect))
+        for dial in self._securing.take_due(now):
+            blame = Blame(Cause.TLS_TIMEOUT, Component.NETWORK, f"TLS handshake not done within {limits.tls:g} s")
+            nominated.append((0, dial, "tls", blame, dial.began + dial.connect_seconds + limits.tls))
+        for dial in self._bound.take_due(now):
+            assert dial.ticket is not None
+            stage = Stage.CONNECT if dial.stage == "connect" else Stage.TLS
+            blame = Blame(Cause.TOTAL_TIMEOUT, Component.NETWORK, f"not answered within {limits.total:g} s, {stage}")
+            nominated.append((0, dial, "", blame, dial.ticket.intended + limits.total))
+        while self._again and self._again[0][0] <= now:
+            _, _, looks, dial, only_in, blame, due = heapq.heappop(self._again)
+            nominated.append((looks, dial, only_in, blame, due))
+        for looks, dial, only_in, blame, due in nominated:
+            if dial.task is None or dial.task.done() or (only_in and dial.stage != only_in):
+                continue
+            extended = due + self._recorder.paused - dial.paused_before
+            if now < extended - 1e-9:
+                heapq.heappush(self._again, (extended, next(self._entries), 0, dial, only_in, blame, due))
+            elif looks < _LOOKS and self._has_news(dial):
+                heapq.heappush(self._again, (now + _LOOK_AGAIN, next(self._entries), looks + 1, dial, only_in, blame, due))
+            else:
+                dial.expire(blame)
+
+    def _has_news(self, dial: Dial) -> bool:
+        """The kernel knows more of this dial than we were told yet."""
+        if dial.wire is None:
+            return False
+        if dial.stage == "connect":
+            return self._dialer.connected(dial.wire)
+        return self._dialer.unread(dial.wire) > 0

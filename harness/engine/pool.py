@@ -1,0 +1,94 @@
+"""Which connection serves which tick: state and decisions without I/O. The engine does what is decided here.
+
+One lane for each peer address. Ticks take turns over the lanes, connections are first in, first out within one: last in,
+first out would watch a single connection at low rates.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from harness.engine.line import Line
+from harness.engine.resolver import Address
+
+if TYPE_CHECKING:
+    from harness.engine.connection import Connection
+    from harness.recorder import AddressTally
+
+
+class Lane:
+    """One address: its idle connections, those being opened, and the ticks that wait for either.
+
+    Invariants: a tick waits only while no connection is idle; `open` counts every connection that exists or is being
+    opened for the lane; dials under way never outnumber what the line and the warm-up ask for.
+    """
+
+    __slots__ = ("address", "dialing", "idle", "line", "name", "open", "retired", "tally")
+
+    def __init__(self, address: Address, tally: "AddressTally", step: int) -> None:
+        self.address = address
+        self.name = str(address)
+        self.tally = tally
+        self.idle: deque[Connection] = deque()
+        self.line = Line(step)
+        self.open = 0
+        self.dialing = 0
+        self.retired = False  # no longer among the host's addresses
+
+
+class Pool:
+    """Every lane, and the caps over all of them."""
+
+    __slots__ = ("cap", "dialing", "handshakes", "lanes", "open")
+
+    def __init__(self, *, cap: int, handshakes: int) -> None:
+        self.cap = cap
+        self.handshakes = handshakes
+        self.lanes: list[Lane] = []
+        self.open = 0
+        self.dialing = 0
+
+    def lane_of(self, ordinal: int) -> Lane:
+        """Whose turn it is."""
+        return self.lanes[ordinal % len(self.lanes)]
+
+    def dials_wanted(self, lane: Lane) -> int:
+        """How many connections to begin opening for a lane now: one for each tick in line, within the caps."""
+        wanted = len(lane.line) - lane.dialing
+        return max(0, min(wanted, self.cap - self.open, self.handshakes - self.dialing))
+
+    def opening(self, lane: Lane) -> None:
+        """A dial begins."""
+        lane.open += 1
+        lane.dialing += 1
+        self.open += 1
+        self.dialing += 1
+
+    def opened(self, lane: Lane) -> None:
+        """A dial succeeded."""
+        lane.dialing -= 1
+        self.dialing -= 1
+
+    def gone(self, lane: Lane) -> None:
+        """A connection ended."""
+        lane.open -= 1
+        self.open -= 1
+
+    def failed(self, lane: Lane) -> bool:
+        """A dial failed. True if the tick at the head of the lane's line has to bear it: no other dial is left for it."""
+        self.opened(lane)
+        self.gone(lane)
+        return len(lane.line) > lane.dialing
+
+    def next_expired_idle(self, lane: Lane, now: float) -> "Connection | None":
+        """The lane's longest idle connection, if it has been idle for too long; removed from the lane."""
+        if lane.idle and now - lane.idle[0].idle_since > lane.idle[0].idle_limit:
+            return lane.idle.popleft()
+        return None
+
+    def replace_lanes(self, lanes: list[Lane]) -> list[Lane]:
+        """The host's addresses changed: keep what stays, return the lanes that no tick will be dealt to any more."""
+        gone = [lane for lane in self.lanes if lane not in lanes]
+        for lane in gone:
+            lane.retired = True
+        self.lanes = lanes
+        return gone
