@@ -52,7 +52,7 @@ class NeverReady(msgspec.Struct, frozen=True, kw_only=True, tag="never_ready"):
 
 
 class StopRequested(msgspec.Struct, frozen=True, kw_only=True, tag="stop_requested"):
-    """The stop signal: from whom, and the instant after which no tick is due any more."""
+    """The stop signal: from whom, and the instant `until` from which on no tick is due."""
 
     at: float
     until: float

@@ -15,7 +15,7 @@ from harness.engine.connection import Connection
 from harness.engine.dial import Dialer, Wire
 from harness.engine.dialing import Dial, Opened, Ticket, open_connection
 from harness.engine.expiry import Expiry
-from harness.engine.metronome import Metronome, per_second
+from harness.engine.metronome import Metronome
 from harness.engine.pool import Lane, Pool
 from harness.engine.request import IDEMPOTENT, request_bytes, target_of
 from harness.engine.resolver import Address, Resolver, families_of
@@ -98,7 +98,7 @@ class Engine:
     @property
     def in_flight(self) -> int:
         """Attempts begun and not settled, without those in line."""
-        return len(self._expiry.flying) + len(self._bound)
+        return self._expiry.in_flight + len(self._bound)
 
     @property
     def connections(self) -> int:
@@ -113,12 +113,12 @@ class Engine:
     def open_ordinals(self) -> tuple[list[range], list[int]]:
         """Reached and not settled: ranges in line, and single ones in flight."""
         ranges = [part for lane in self._all_lanes() for part in lane.line.ordinals()]
-        single = [connection.ordinal for connection in self._expiry.flying.members()]
+        single = [connection.ordinal for connection in self._expiry.flying()]
         single += [dial.ticket.ordinal for dial in self._bound if dial.ticket is not None]
         return ranges, single
 
     def stop(self, at: float, drain: float) -> None:
-        """No tick intended later than `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
+        """No tick intended at or after `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
         self._drain_seconds = drain
         self._metronome.stop_at(at)
         if self._drain_until < math.inf:
@@ -258,6 +258,9 @@ class Engine:
             assert connection is not None
             self._opened(dial, connection, opened)
         else:
+            if connection is not None and connection.transport is not None:
+                connection.closing = True  # it was opened in the instant in which it expired
+                connection.transport.abort()
             self._dial_failed(dial, opened)
 
     def _opened(self, dial: Dial, connection: Connection, opened: Opened) -> None:
@@ -437,7 +440,7 @@ class Engine:
             paused = recorder.paused - connection.paused_before
             if paused > 0:
                 blame = Blame(Cause.TAINTED, Component.HARNESS, f"answered past its deadline; we were paused {paused:.3f} s")
-        recorder.count("fresh" if connection.served == 0 else "kept")
+        recorder.count("fresh" if connection.served == 0 and not connection.was_idle else "kept")
         if reader.truncated:
             recorder.count("truncated")
         connection.ordinal = -1
@@ -463,7 +466,7 @@ class Engine:
                 sent=connection.sent,
                 status=reader.status,
                 address=connection.lane.name,
-                fresh=connection.served == 0,
+                fresh=connection.served == 0 and not connection.was_idle,
                 retried=connection.retried,
                 request_id=reader.headers().get("x-vcap-request-id", "")[:200],
                 paused=paused,
@@ -568,7 +571,7 @@ class Engine:
             sent=connection.sent,
             status=reader.status if reader.head_done else None,
             address=connection.lane.name,
-            fresh=connection.served == 0,
+            fresh=connection.served == 0 and not connection.was_idle,
             retried=connection.retried,
             request_id=reader.headers().get("x-vcap-request-id", "")[:200] if reader.head_done else "",
             paused=paused,
@@ -626,7 +629,7 @@ class Engine:
     @staticmethod
     def _timings(connection: Connection, now: float) -> Timings:
         begun = connection.reader.begun
-        fresh = connection.served == 0
+        fresh = connection.served == 0 and not connection.was_idle
         return Timings(
             queue=max(0.0, connection.sent - connection.reached) or None,
             connect=connection.connect_seconds if fresh else None,
@@ -636,7 +639,7 @@ class Engine:
         )
 
     def _outstanding(self) -> bool:
-        if len(self._expiry.flying) or self._bound:
+        if self._expiry.in_flight or self._bound:
             return True
         return any(len(lane.line) for lane in self._pool.lanes)
 
@@ -721,17 +724,17 @@ class Engine:
     def _cut(self, now: float) -> None:
         """The drain is over: what has no answer yet has none."""
         self._metronome.notice_pause(now)
-        for connection in self._expiry.flying.members():
+        for lane in self._all_lanes():  # first, or the failures below would open connections for them
+            while len(lane.line):
+                ordinal, _, _ = lane.line.leave()
+                second = int(self._schedule.intended(ordinal))
+                self._recorder.unsent(ordinal, ordinal, Cause.CUT, Component.HARNESS, [(second, 1)])
+        for connection in self._expiry.flying():
             begun = connection.reader.begun
             self._fail(connection, Blame(Cause.CUT, Component.HARNESS, "in flight when the drain ended" +
                                          (", its answer had begun" if begun else "")))
         for dial in list(self._bound):
             dial.expire(Blame(Cause.CUT, Component.HARNESS, f"still opening its connection ({dial.stage}) when the drain ended"))
-        for lane in self._all_lanes():
-            while len(lane.line):
-                ordinal, _, _ = lane.line.leave()
-                second = int(self._schedule.intended(ordinal))
-                self._recorder.unsent(ordinal, ordinal, Cause.CUT, Component.HARNESS, [(second, 1)])
         self._drain_until = now + 0.01
 
     def _all_lanes(self) -> Iterator[Lane]:
@@ -762,5 +765,3 @@ class Engine:
             if connection.transport is not None:
                 connection.transport.abort()
 
-
-__all__ = ["Engine", "per_second"]

@@ -29,7 +29,8 @@ class Expiry:
         self._timeouts = timeouts
         self._recorder = recorder
         self._dialer = dialer
-        self.flying: Deadlines[Connection] = Deadlines()  # every attempt on a connection, by its total
+        self._total: Deadlines[Connection] = Deadlines()
+        self._overdue: dict[Connection, None] = {}  # past their total, and not judged yet
         self._first: Deadlines[Connection] = Deadlines()
         self._separate_first = timeouts.first_byte < timeouts.total
         self._connecting: Deadlines[Dial] = Deadlines()
@@ -44,7 +45,7 @@ class Expiry:
     def soonest(self) -> float:
         """No deadline lies before this."""
         return min(
-            self.flying.soonest,
+            self._total.soonest,
             self._first.soonest,
             self._connecting.soonest,
             self._securing.soonest,
@@ -55,28 +56,39 @@ class Expiry:
 
     # attempts
 
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are on a connection now."""
+        return len(self._total) + len(self._overdue)
+
+    def flying(self) -> list[Connection]:
+        """The connections whose attempts are not settled."""
+        return [*self._total.members(), *self._overdue]
+
     def sent(self, connection: Connection, now: float) -> None:
         """An attempt's request was written."""
-        self.flying.add(connection, connection.intended + self._timeouts.total)
+        self._total.add(connection, connection.intended + self._timeouts.total)
         if self._separate_first:
             self._first.add(connection, now + self._timeouts.first_byte)
 
     def settled(self, connection: Connection) -> None:
         """An attempt has its end."""
-        self.flying.discard(connection)
+        self._total.discard(connection)
+        if self._overdue:
+            self._overdue.pop(connection, None)
         if self._separate_first:
             self._first.discard(connection)
 
     def take_attempts(self, now: float) -> list[tuple[Connection, Blame]]:
-        """Attempts that are late beyond doubt. They stay in `flying` until they are settled."""
+        """Attempts that are late beyond doubt. They stay in flight until they are settled."""
         nominated: list[tuple[float, int, Connection, int, Blame, float]] = []
         for connection in self._first.take_due(now):
             if not connection.reader.begun:
                 limit = self._timeouts.first_byte
                 blame = Blame(Cause.FIRST_BYTE_TIMEOUT, Component.TARGET, f"no first byte within {limit:g} s of the request")
                 nominated.append((now, 0, connection, connection.ordinal, blame, connection.sent + limit))
-        for connection in self.flying.take_due(now):
-            self.flying.add(connection, math.inf)  # still in flight; its time is looked after here from now on
+        for connection in self._total.take_due(now):
+            self._overdue[connection] = None
             stage = Stage.BODY if connection.reader.begun else Stage.FIRST_BYTE
             limit = self._timeouts.total
             blame = Blame(Cause.TOTAL_TIMEOUT, Component.TARGET, f"not answered within {limit:g} s, {stage}")
@@ -86,7 +98,7 @@ class Expiry:
             nominated.append((when, looks, connection, ordinal, blame, due))
         late = []
         for _, looks, connection, ordinal, blame, due in nominated:
-            if connection.closing or connection.ordinal != ordinal or connection not in self.flying:
+            if connection.closing or connection.ordinal != ordinal:
                 continue
             if blame.cause is Cause.FIRST_BYTE_TIMEOUT and connection.reader.begun:
                 continue

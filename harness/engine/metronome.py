@@ -72,7 +72,7 @@ class Metronome:
         self._arm(self._clock() - self._start)
 
     def stop_at(self, when: float) -> None:
-        """No tick intended later than `when`; the heart goes on until `close`."""
+        """No tick intended at or after `when`; the heart goes on until `close`."""
         self._pacer.stop_at(when)
         self._arm(self._clock() - self._start)
 

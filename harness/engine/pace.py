@@ -33,8 +33,9 @@ class Pacer:
         self.next = first
 
     def stop_at(self, when: float) -> None:
-        """No ordinal intended later than `when` (seconds after the start) is handed out any more."""
-        self._limit = self._schedule.count_until(when)
+        """No ordinal intended at or after `when` (seconds after the start) is handed out any more: ten seconds at ten a
+        second are a hundred ticks."""
+        self._limit = self._schedule.first_from(when)
 
     @property
     def finished(self) -> bool:

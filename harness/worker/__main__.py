@@ -1,0 +1,156 @@
+"""`python -m harness.worker < spec.json`: the process around `harness.worker.work`.
+
+Standard input: a spec, one line of JSON; then, if it stays open, `Stop` lines. A schedule without an end ends when its
+standard input does. SIGTERM and SIGINT stop it in order.
+"""
+
+import asyncio
+import ctypes
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+import harness
+from harness.engine.canary import Canary
+from harness.engine.vitals import Vitals
+from harness.probes import make_driver
+from harness.recorder import Recorder
+from harness.spec import Spec, Stop, decode_spec
+from harness.worker.outlet import Outlet
+from harness.worker.work import Work
+
+_PR_SET_PDEATHSIG = 1
+_WARM_UP = 0.25  # seconds from reading a spec without a start to its first tick
+_GONE = 70  # exit code: nobody reads our frames any more
+
+
+def _die_with_parent() -> None:
+    """For the case that a killed conductor's pipe is held open by another process (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _raise_file_limit(spec: Spec, recorder: Recorder) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):
+            pass
+    if soft != resource.RLIM_INFINITY and soft < spec.pool.cap + 32:
+        recorder.problem(
+            f"file descriptors: {soft} allowed, up to {spec.pool.cap} connections wanted (raise `ulimit -n`)"
+        )
+
+
+class _Input:
+    """The lines that follow the spec. Reads by the loop, since the schedule must not wait for a thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, rest: bytes, told: Callable[[Stop], None], ended: Callable[[], None]) -> None:
+        self._loop = loop
+        self._buffer = rest
+        self._told = told
+        self._ended = ended
+        os.set_blocking(0, False)
+        try:
+            loop.add_reader(0, self._read)
+        except (OSError, RuntimeError):  # a regular file: epoll has nothing to wait for
+            self._read_all()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(0, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(0)
+            self._ended()
+            return
+        self._feed(data)
+
+    def _read_all(self) -> None:
+        while data := os.read(0, 65536):
+            self._feed(data)
+        self._ended()
+
+    def _feed(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            if line.strip():
+                self._told(msgspec.json.decode(line, type=Stop))
+
+
+async def _run(spec: Spec, rest: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    clock = time.monotonic
+    start = spec.start if spec.start is not None else clock() + _WARM_UP
+    recorder = Recorder()
+    _raise_file_limit(spec, recorder)
+    driver = make_driver(spec, start=start, user_agent=f"cf-harness/{harness.__version__}", clock=clock, recorder=recorder)
+    vitals = Vitals(clock)
+    vitals.watch_collections()
+    outlet = Outlet(loop, 1, gone=lambda: os._exit(_GONE))
+    canary = Canary(clock, recorder) if spec.canary else None
+    work = Work(spec, start=start, clock=clock, driver=driver, recorder=recorder, sink=outlet, vitals=vitals, canary=canary)
+
+    def stop(reason: str) -> None:
+        work.stop(clock() - start, spec.drain, reason)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, f"signal {number.name}")
+    _Input(
+        loop,
+        rest,
+        told=lambda message: work.stop(message.at, message.drain, "told to stop"),
+        ended=lambda: stop("its standard input ended") if spec.until is None else None,
+    )
+    gc.collect()
+    gc.freeze()  # what lives now lives to the end: the collector need not look at it again
+    try:
+        await work.run()
+    finally:
+        outlet.close()
+
+
+def main() -> int:
+    """Read the spec and work. Exit codes: 0 done, 2 bad spec, 1 it broke."""
+    _die_with_parent()
+    data = b""
+    while b"\n" not in data:
+        piece = os.read(0, 1 << 20)
+        if not piece:
+            break
+        data += piece
+    line, _, rest = data.partition(b"\n")
+    try:
+        spec = decode_spec(line)
+    except msgspec.MsgspecError as error:
+        print(f"harness.worker: bad spec on standard input: {error}", file=sys.stderr)
+        return 2
+    try:
+        _loop_runner(spec, rest)
+    except (ValueError, OSError) as error:
+        print(f"harness.worker: {error}", file=sys.stderr)
+        return 2
+    except ExceptionGroup as group:
+        print(f"harness.worker: it broke: {group.exceptions!r}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _loop_runner(spec: Spec, rest: bytes) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(spec, rest))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
