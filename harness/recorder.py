@@ -110,7 +110,6 @@ class Recorder:
 
     def good(
         self,
-        *,
         intended: float,
         reached: float,
         sent: float,
@@ -121,28 +120,41 @@ class Recorder:
         address: AddressTally,
         outstanding: bool,
     ) -> None:
-        """An answer as expected. `first`: when its first byte came; `paused`: seconds of ours meanwhile."""
+        """An answer as expected. `first`: when its first byte came; `paused`: seconds of ours meanwhile; `outstanding`:
+        other attempts still wait for theirs. Positional, since keywords cost a tenth of this."""
         second = int(intended)
         tally = self._tally if second == self._key else self._turn_to(second)
         tally.good += 1
         value = int((now - intended) * 1e6)
         index = value if value < 2048 else index_of(value)
-        tally.latency[index] = tally.latency.get(index, 0) + 1
+        histogram = tally.latency
+        histogram[index] = histogram.get(index, 0) + 1
         address.good += 1
-        address.latency[index] = address.latency.get(index, 0) + 1
+        histogram = address.latency
+        histogram[index] = histogram.get(index, 0) + 1
         value = int((now - sent) * 1e6)
         index = value if value < 2048 else index_of(value)
         if sent == reached and not paused:
-            tally.alike[index] = tally.alike.get(index, 0) + 1
+            histogram = tally.alike
         else:
-            tally.service[index] = tally.service.get(index, 0) + 1
+            histogram = tally.service
             record(tally.low, int((now - reached - paused) * 1e6))
+        histogram[index] = histogram.get(index, 0) + 1
         if first != now:
             self._pieces[index] = self._pieces.get(index, 0) + 1
             self.stage("first_byte", first - sent)
             self.stage("body", now - first)
-        self._statuses[status] = self._statuses.get(status, 0) + 1
-        self._answered(now, outstanding)
+        statuses = self._statuses
+        statuses[status] = statuses.get(status, 0) + 1
+        since = self._quiet_since
+        if since is not None and now - since > SILENCE_FROM:
+            self._silences.append(Silence(since, now, self.paused - self._quiet_paused))
+        if outstanding:
+            self._quiet_since = now
+            self._quiet_paused = self.paused
+        else:
+            self._quiet_since = None
+        self._last_good = now
 
     def _answered(self, now: float, outstanding: bool) -> None:
         since = self._quiet_since

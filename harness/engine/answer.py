@@ -40,21 +40,23 @@ class AnswerReader:
         self._limit = body_limit
         self._keep_body = keep_body
         self._parser = httptools.HttpResponseParser(self)
+        self.body = b""
+        self.truncated = False
+        self._surplus = False
+        self._keep_alive = False
         self.reset()
 
     def reset(self) -> None:
-        """Make ready for the answer to the next request."""
+        """Make ready for the answer to the next request, after one that left the connection usable."""
         if self._bodyless:  # llhttp still expects the body that a HEAD's length announces
             self._parser = httptools.HttpResponseParser(self)
         self.head = b""
         self.status = 0
         self.body_bytes = 0
-        self.body = b""
+        if self._keep_body:
+            self.body = b""
         self.complete = False
-        self.truncated = False
         self._head_done = False
-        self._surplus = False
-        self._keep_alive = False
         self._headers: dict[str, str] | None = None
 
     @property

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Listener(Protocol):
     """Whom a connection tells."""
 
-    def answered(self, connection: "Connection") -> None:
-        """The answer is complete."""
+    def answered(self, connection: "Connection", now: float) -> None:
+        """The answer is complete since `now`."""
 
     def broke(self, connection: "Connection", error: AnswerError) -> None:
         """The answer is malformed."""
@@ -105,15 +105,16 @@ class Connection(asyncio.Protocol):
             self._listener.unasked(self)
             return
         reader = self.reader
+        now = self._clock() - self._start
         if not reader.head:
-            self.first_at = self._clock() - self._start
+            self.first_at = now
         try:
             complete = reader.feed(data)
         except AnswerError as error:
             self._listener.broke(self, error)
             return
         if complete:
-            self._listener.answered(self)
+            self._listener.answered(self, now)
 
     def eof_received(self) -> bool:
         """The peer closed its side: nothing more will come, so close ours."""

@@ -29,10 +29,10 @@ class Expiry:
         self._timeouts = timeouts
         self._recorder = recorder
         self._dialer = dialer
-        self._total: Deadlines[Connection] = Deadlines()
+        self.total: Deadlines[Connection] = Deadlines()  # the engine's hot path adds and discards here itself
         self._overdue: dict[Connection, None] = {}  # past their total, and not judged yet
         self._first: Deadlines[Connection] = Deadlines()
-        self._separate_first = timeouts.first_byte < timeouts.total
+        self.separate_first = timeouts.first_byte < timeouts.total
         self._connecting: Deadlines[Dial] = Deadlines()
         self._securing: Deadlines[Dial] = Deadlines()
         self._bound: Deadlines[Dial] = Deadlines()
@@ -45,7 +45,7 @@ class Expiry:
     def soonest(self) -> float:
         """No deadline lies before this."""
         return min(
-            self._total.soonest,
+            self.total.soonest,
             self._first.soonest,
             self._connecting.soonest,
             self._securing.soonest,
@@ -59,24 +59,22 @@ class Expiry:
     @property
     def in_flight(self) -> int:
         """How many attempts are on a connection now."""
-        return len(self._total) + len(self._overdue)
+        return len(self.total) + len(self._overdue)
 
     def flying(self) -> list[Connection]:
         """The connections whose attempts are not settled."""
-        return [*self._total.members(), *self._overdue]
+        return [*self.total.members(), *self._overdue]
 
-    def sent(self, connection: Connection, now: float) -> None:
-        """An attempt's request was written."""
-        self._total.add(connection, connection.intended + self._timeouts.total)
-        if self._separate_first:
-            self._first.add(connection, now + self._timeouts.first_byte)
+    def await_first(self, connection: Connection, now: float) -> None:
+        """An attempt's request was written, and its first byte has a limit of its own."""
+        self._first.add(connection, now + self._timeouts.first_byte)
 
     def settled(self, connection: Connection) -> None:
         """An attempt has its end."""
-        self._total.discard(connection)
+        self.total.discard(connection)
         if self._overdue:
             self._overdue.pop(connection, None)
-        if self._separate_first:
+        if self.separate_first:
             self._first.discard(connection)
 
     def take_attempts(self, now: float) -> list[tuple[Connection, Blame]]:
@@ -87,7 +85,7 @@ class Expiry:
                 limit = self._timeouts.first_byte
                 blame = Blame(Cause.FIRST_BYTE_TIMEOUT, Component.TARGET, f"no first byte within {limit:g} s of the request")
                 nominated.append((now, 0, connection, connection.ordinal, blame, connection.sent + limit))
-        for connection in self._total.take_due(now):
+        for connection in self.total.take_due(now):
             self._overdue[connection] = None
             stage = Stage.BODY if connection.reader.begun else Stage.FIRST_BYTE
             limit = self._timeouts.total

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from harness.engine.line import Line
 from harness.engine.resolver import Address
 
+FREE_GROWTH = 16  # connections of a lane that are opened as soon as a tick wants one
+GROWTH = 2000.0  # connections a second beyond that: a hiccup of milliseconds must not make a storm of handshakes
+
 if TYPE_CHECKING:
     from harness.engine.connection import Connection
     from harness.recorder import AddressTally
@@ -19,10 +22,10 @@ class Lane:
     """One address: its idle connections, those being opened, and the ticks that wait for either.
 
     Invariants: a tick waits only while no connection is idle; `open` counts every connection that exists or is being
-    opened for the lane; dials under way never outnumber what the line and the warm-up ask for.
+    opened for the lane; a dial is begun only for the warm-up or for a tick in line.
     """
 
-    __slots__ = ("address", "dialing", "idle", "line", "name", "open", "retired", "tally")
+    __slots__ = ("address", "dialing", "growth", "grown_at", "idle", "line", "name", "open", "retired", "tally")
 
     def __init__(self, address: Address, tally: "AddressTally", step: int) -> None:
         self.address = address
@@ -32,6 +35,8 @@ class Lane:
         self.line = Line(step)
         self.open = 0
         self.dialing = 0
+        self.growth = 0.0  # connections that may be opened now beyond the free ones
+        self.grown_at = 0.0
         self.retired = False  # no longer among the host's addresses
 
 
@@ -51,10 +56,18 @@ class Pool:
         """Whose turn it is."""
         return self.lanes[ordinal % len(self.lanes)]
 
-    def dials_wanted(self, lane: Lane) -> int:
-        """How many connections to begin opening for a lane now: one for each tick in line, within the caps."""
-        wanted = len(lane.line) - lane.dialing
-        return max(0, min(wanted, self.cap - self.open, self.handshakes - self.dialing))
+    def take_growth(self, lane: Lane, now: float) -> int:
+        """How many connections to begin opening for a lane at `now`: one for each tick in line that has none coming,
+        within the caps, and no faster than the pool may grow. What is returned is taken."""
+        wanted = min(len(lane.line) - lane.dialing, self.cap - self.open, self.handshakes - self.dialing)
+        if wanted <= 0:
+            return 0
+        lane.growth = min(4.0, lane.growth + max(0.0, now - lane.grown_at) * GROWTH)
+        lane.grown_at = now
+        free = max(0, FREE_GROWTH - lane.open)
+        taken = min(wanted, free + int(lane.growth))
+        lane.growth -= max(0, taken - free)
+        return taken
 
     def opening(self, lane: Lane) -> None:
         """A dial begins."""

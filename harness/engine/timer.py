@@ -18,7 +18,8 @@ _TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 
 
 class Timer(Protocol):
-    """Calls back once at or after the moment it was armed for; arming again replaces the moment."""
+    """Calls back at or after the moment it was armed for; arming again replaces the moment. The callback must arm it
+    again or close it, or it may call back without end."""
 
     description: str
 
@@ -33,7 +34,7 @@ MakeTimer = Callable[[Callable[[], None]], Timer]
 
 
 class TimerfdTimer:
-    """A Linux timerfd read by the loop. Through ctypes, since `os.timerfd_create` came with Python 3.13.
+    """A Linux timerfd watched by the loop. It is never read: the callback arms it again, which clears it. Through ctypes, since `os.timerfd_create` came with Python 3.13.
 
     Raises OSError where the kernel refuses (EMFILE).
     """
@@ -49,8 +50,7 @@ class TimerfdTimer:
         self._settime = self._libc.timerfd_settime
         self._setting = ctypes.create_string_buffer(32)
         self._loop = loop
-        self._callback = callback
-        loop.add_reader(self._fd, self._fire)
+        loop.add_reader(self._fd, callback)
 
     def arm(self, when: float) -> None:
         """Wake at `when`; a moment in the past fires at once."""
@@ -59,13 +59,6 @@ class TimerfdTimer:
         # it_interval zero: once. An it_value of zero would disarm, and the monotonic clock is never there.
         struct.pack_into("qqqq", self._setting, 0, 0, 0, seconds, nanoseconds)
         self._settime(self._fd, _TFD_TIMER_ABSTIME, self._setting, None)
-
-    def _fire(self) -> None:
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:
-            return  # armed anew between the poll and this call
-        self._callback()
 
     def close(self) -> None:
         """Take the descriptor out of the loop and close it."""

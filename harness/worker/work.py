@@ -32,6 +32,9 @@ class Driver(Protocol):
     def waiting(self) -> int:
         """Ticks in line."""
 
+    def tell_counters(self) -> None:
+        """Hand over to the recorder what was counted aside; before each frame."""
+
     def open_ordinals(self) -> tuple[list[range], list[int]]:
         """Reached and not settled."""
 
@@ -151,6 +154,7 @@ class Work:
                 self._frame()
 
     def _frame(self) -> None:
+        self._driver.tell_counters()
         waiting, flying = self._driver.open_ordinals()
         frame = self._recorder.frame(
             at=self._clock() - self._start,
