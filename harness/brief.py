@@ -1,4 +1,5 @@
-"""What the judge must know of a plan, written to the journal before the first tick so that every report can be rebuilt."""
+"""What the judge must know of a plan, written to the journal before the first tick so that every report can be
+rebuilt."""
 
 import msgspec
 

@@ -7,8 +7,8 @@ import msgspec
 
 
 class Anchored(msgspec.Struct, frozen=True, kw_only=True, tag="anchored"):
-    """A pair of clock readings that places monotonic time in UTC. The first one is the run's anchor; later ones follow a
-    step of the wall clock and change the placement only."""
+    """A pair of clock readings that places monotonic time in UTC. The first one is the run's anchor; later ones
+    follow a step of the wall clock and change the placement only."""
 
     at: float
     monotonic: float

@@ -31,7 +31,8 @@ class Run(NamedTuple):
 
 
 class Bitmap(NamedTuple):
-    """Scattered ordinals that ended alike: bit i (little-endian within bytes) of `bits` (base64) is ordinal first + i."""
+    """Scattered ordinals that ended alike: bit i (little-endian within bytes) of `bits` (base64) is ordinal first +
+    i."""
 
     first: int
     bits: str
@@ -61,7 +62,8 @@ class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Silence(NamedTuple):
-    """A stretch without a good answer while attempts were outstanding; `paused` of it the harness itself stood still."""
+    """A stretch without a good answer while attempts were outstanding; `paused` of it the harness itself stood
+    still."""
 
     begin: float
     end: float
@@ -151,7 +153,8 @@ Message = Hello | Frame | Bye
 
 def decode_message(line: bytes) -> Message:
     """Read one line of a stream. Raises msgspec.DecodeError or ValidationError."""
-    return msgspec.json.decode(line, type=Message)
+    message: Message = msgspec.json.decode(line, type=Message)
+    return message
 
 
 def encode_message(message: Message) -> bytes:

@@ -1,8 +1,8 @@
 """Sparse histograms in the layout of HdrHistogram (Gil Tene), 3 significant digits, from 1 µs up.
 
 A histogram is a plain dict, index -> count, so that recording costs one dictionary update on the engine's hot path,
-merging is addition, and a second with ten answers costs ten entries. The layout is HdrHistogram's own (2048 sub-buckets,
-unit magnitude 0), so indexes and counts convert to and from its encoded form without loss.
+merging is addition, and a second with ten answers costs ten entries. The layout is HdrHistogram's own (2048 sub-
+buckets, unit magnitude 0), so indexes and counts convert to and from its encoded form without loss.
 """
 
 import math

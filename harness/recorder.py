@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from harness.frames import (
     RUNS_BEFORE_BITMAP,
     Address,
+    Bitmap,
     Frame,
     Health,
     Pause,
@@ -202,7 +203,9 @@ class Recorder:
             tally = self._turn_to(second)
             tally.causes[Cause.MISSED] = tally.causes.get(Cause.MISSED, 0) + count
 
-    def unsent(self, first: int, last: int, cause: Cause, component: Component, seconds: Iterable[tuple[int, int]]) -> None:
+    def unsent(
+        self, first: int, last: int, cause: Cause, component: Component, seconds: Iterable[tuple[int, int]]
+    ) -> None:
         """Ordinals that were reached, waited in line and ended there. `seconds`: (intended second, ticks in it)."""
         self._settle(first, last, cause, component)
         for second, count in seconds:
@@ -249,8 +252,8 @@ class Recorder:
     def frame(self, *, at: float, reached: int, waiting: Iterable[range], in_flight: Iterable[int]) -> Frame:
         """Everything gathered since the last frame. `waiting` and `in_flight` are the open ordinals below `reached`."""
         watermark, settled, bits = settled_state(reached, waiting, in_flight)
-        packed = {}
-        bitmaps = []
+        packed: dict[str, list[Run]] = {}
+        bitmaps: list[Bitmap] = []
         for kind, runs in self._runs.items():
             if len(runs) > RUNS_BEFORE_BITMAP:
                 bitmaps += bitmaps_of(runs)

@@ -76,7 +76,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
-    """A line to a running worker: no tick intended at or after `at` (seconds after the start); drain for `drain` seconds."""
+    """A line to a running worker: no tick intended at or after `at` (seconds after the start); drain for `drain`
+    seconds."""
 
     at: float
     drain: float

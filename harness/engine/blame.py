@@ -48,7 +48,9 @@ def of_connect(error: OSError) -> Blame:
         return Blame(Cause.LOCAL_FILES, Component.HARNESS, f"out of file descriptors: {words} (raise `ulimit -n`)")
     if number in _PORTS:
         return Blame(
-            Cause.LOCAL_PORTS, Component.HARNESS, f"no local port left: {words} (net.ipv4.ip_local_port_range, TIME_WAIT)"
+            Cause.LOCAL_PORTS,
+            Component.HARNESS,
+            f"no local port left: {words} (net.ipv4.ip_local_port_range, TIME_WAIT)",
         )
     if number in (errno.ENOBUFS, errno.ENOMEM):
         return Blame(Cause.INTERNAL, Component.HARNESS, f"the kernel has no memory for a socket: {words}")
@@ -102,7 +104,9 @@ class Judge:
         self._body = re.compile(expect.body.encode()) if expect.body is not None else None
         self.needs_body = self._body is not None
         self.plain = (
-            frozenset(code for code in self._ok if code < 400) if not self._headers and self._body is None else frozenset()
+            frozenset(code for code in self._ok if code < 400)
+            if not self._headers and self._body is None
+            else frozenset()
         )
         """Status codes that are ok without a look at anything else: the hot path's only question."""
 

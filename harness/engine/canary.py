@@ -1,4 +1,5 @@
-"""A canary: the same loop probes a responder of its own on loopback. Its round trips are the noise floor of every figure."""
+"""A canary: the same loop probes a responder of its own on loopback. Its round trips are the noise floor of every
+figure."""
 
 import asyncio
 from collections.abc import Callable

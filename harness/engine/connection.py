@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         self.was_idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio hands us the transport."""
+        """Asyncio hands us the transport."""
         self.transport = transport  # type: ignore[assignment]  # a stream's transport is a Transport
 
     def data_received(self, data: bytes) -> None:

@@ -271,7 +271,8 @@ class Engine:
     # what connections tell
 
     def answered(self, connection: Connection, now: float) -> None:
-        """A whole answer to the attempt in flight. First the hot path: kept alive, as expected, in time, undisturbed."""
+        """A whole answer to the attempt in flight. First the hot path: kept alive, as expected, in time,
+        undisturbed."""
         reader = connection.reader
         recorder = self._recorder
         if (

@@ -83,7 +83,9 @@ class Expiry:
         for connection in self._first.take_due(now):
             if not connection.reader.begun:
                 limit = self._timeouts.first_byte
-                blame = Blame(Cause.FIRST_BYTE_TIMEOUT, Component.TARGET, f"no first byte within {limit:g} s of the request")
+                blame = Blame(
+                    Cause.FIRST_BYTE_TIMEOUT, Component.TARGET, f"no first byte within {limit:g} s of the request"
+                )
                 nominated.append((now, 0, connection, connection.ordinal, blame, connection.sent + limit))
         for connection in self.total.take_due(now):
             self._overdue[connection] = None
@@ -156,7 +158,9 @@ class Expiry:
             if now < extended - 1e-9:
                 heapq.heappush(self._again, (extended, next(self._entries), 0, dial, only_in, blame, due))
             elif looks < _LOOKS and self._has_news(dial):
-                heapq.heappush(self._again, (now + _LOOK_AGAIN, next(self._entries), looks + 1, dial, only_in, blame, due))
+                heapq.heappush(
+                    self._again, (now + _LOOK_AGAIN, next(self._entries), looks + 1, dial, only_in, blame, due)
+                )
             else:
                 dial.expire(blame)
 

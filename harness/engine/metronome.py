@@ -1,6 +1,7 @@
 """Wakes for every tick, and notices when it was woken late: the one place that knows whether the harness stood still.
 
-Used by the engine and by the probes that are functions. Time is the monotonic clock, moments are seconds after the start.
+Used by the engine and by the probes that are functions. Time is the monotonic clock, moments are seconds after the
+start.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""Opens connections: which addresses, how many ahead of the first tick, how fast the pool grows, and what became of each
-dial. Whoever uses the connections is told; nothing here knows a request."""
+"""Opens connections: which addresses, how many ahead of the first tick, how fast the pool grows, and what became of
+each dial. Whoever uses the connections is told; nothing here knows a request."""
 
 import asyncio
 from collections.abc import Callable, Iterator

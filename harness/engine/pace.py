@@ -1,4 +1,5 @@
-"""Which ticks are due now: the open-loop rule, its limit on catching up, and what is missed. Pure; time is an argument."""
+"""Which ticks are due now: the open-loop rule, its limit on catching up, and what is missed. Pure; time is an
+argument."""
 
 import math
 from typing import NamedTuple
@@ -18,8 +19,8 @@ class Due(NamedTuple):
 
 
 class Pacer:
-    """Walks through a shard's schedule. Invariant: every ordinal below `next` was handed out exactly once, as sent or as
-    missed, in order."""
+    """Walks through a shard's schedule. Invariant: every ordinal below `next` was handed out exactly once, as sent or
+    as missed, in order."""
 
     __slots__ = ("_budget", "_last", "_limit", "_max_lag", "_rate", "_schedule", "next")
 

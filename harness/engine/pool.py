@@ -1,7 +1,7 @@
 """Which connection serves which tick: state and decisions without I/O. The engine does what is decided here.
 
-One lane for each peer address. Ticks take turns over the lanes, connections are first in, first out within one: last in,
-first out would watch a single connection at low rates.
+One lane for each peer address. Ticks take turns over the lanes, connections are first in, first out within one: last
+in, first out would watch a single connection at low rates.
 """
 
 from collections import deque
@@ -87,7 +87,8 @@ class Pool:
         self.open -= 1
 
     def failed(self, lane: Lane) -> bool:
-        """A dial failed. True if the tick at the head of the lane's line has to bear it: no other dial is left for it."""
+        """A dial failed. True if the tick at the head of the lane's line has to bear it: no other dial is left for
+        it."""
         self.opened(lane)
         self.gone(lane)
         return len(lane.line) > lane.dialing

@@ -35,7 +35,11 @@ def request_bytes(spec: Spec, user_agent: str) -> bytes:
     path = parts.path or "/"
     if parts.query:
         path += f"?{parts.query}"
-    headers = {"host": ("Host", _host_header(parts)), "user-agent": ("User-Agent", user_agent), "accept": ("Accept", "*/*")}
+    headers = {
+        "host": ("Host", _host_header(parts)),
+        "user-agent": ("User-Agent", user_agent),
+        "accept": ("Accept", "*/*"),
+    }
     if spec.body or spec.method in ("POST", "PUT", "PATCH"):
         headers["content-length"] = ("Content-Length", str(len(spec.body)))
     if spec.fresh:

@@ -63,9 +63,7 @@ class SystemResolver:
         loop = asyncio.get_running_loop()
         try:
             # AI_ADDRCONFIG: no IPv6 addresses on a machine without IPv6
-            found = await loop.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-            )
+            found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
         except OSError as error:
             self._failures += 1
             if not self.addresses or self._failures >= _FAILURES_THAT_COUNT:

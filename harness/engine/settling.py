@@ -102,7 +102,15 @@ class Settling:
         self._unsent(ticket, now, blame, address=address, fresh=False, timings=timings, outstanding=outstanding)
 
     def _unsent(
-        self, ticket: Ticket, now: float, blame: Blame, *, address: str, fresh: bool, timings: Timings, outstanding: bool
+        self,
+        ticket: Ticket,
+        now: float,
+        blame: Blame,
+        *,
+        address: str,
+        fresh: bool,
+        timings: Timings,
+        outstanding: bool,
     ) -> None:
         self._recorder.outcome(
             Outcome(

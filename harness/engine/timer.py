@@ -34,7 +34,8 @@ MakeTimer = Callable[[Callable[[], None]], Timer]
 
 
 class TimerfdTimer:
-    """A Linux timerfd watched by the loop. It is never read: the callback arms it again, which clears it. Through ctypes, since `os.timerfd_create` came with Python 3.13.
+    """A Linux timerfd watched by the loop. It is never read: the callback arms it again, which clears it. Through
+    ctypes, since `os.timerfd_create` came with Python 3.13.
 
     Raises OSError where the kernel refuses (EMFILE).
     """

@@ -53,7 +53,9 @@ def _raise_file_limit(spec: Spec, recorder: Recorder) -> None:
 class _Input:
     """The lines that follow the spec. Reads by the loop, since the schedule must not wait for a thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, rest: bytes, told: Callable[[Stop], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, rest: bytes, told: Callable[[Stop], None], ended: Callable[[], None]
+    ) -> None:
         self._loop = loop
         self._buffer = rest
         self._told = told
@@ -93,12 +95,16 @@ async def _run(spec: Spec, rest: bytes) -> None:
     start = spec.start if spec.start is not None else clock() + _WARM_UP
     recorder = Recorder()
     _raise_file_limit(spec, recorder)
-    driver = make_driver(spec, start=start, user_agent=f"cf-harness/{harness.__version__}", clock=clock, recorder=recorder)
+    driver = make_driver(
+        spec, start=start, user_agent=f"cf-harness/{harness.__version__}", clock=clock, recorder=recorder
+    )
     vitals = Vitals(clock)
     vitals.watch_collections()
     outlet = Outlet(loop, 1, gone=lambda: os._exit(_GONE))
     canary = Canary(clock, recorder) if spec.canary else None
-    work = Work(spec, start=start, clock=clock, driver=driver, recorder=recorder, sink=outlet, vitals=vitals, canary=canary)
+    work = Work(
+        spec, start=start, clock=clock, driver=driver, recorder=recorder, sink=outlet, vitals=vitals, canary=canary
+    )
 
     def stop(reason: str) -> None:
         work.stop(clock() - start, spec.drain, reason)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 
 class Outlet:
-    """Writes lines to a non-blocking descriptor. While one is stuck, `clear` is False and the caller keeps gathering."""
+    """Writes lines to a non-blocking descriptor. While one is stuck, `clear` is False and the caller keeps
+    gathering."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, gone: Callable[[], None]) -> None:
         """`gone` is called once if the reader has closed its end."""

@@ -1,4 +1,5 @@
-"""One worker's life: hello, a frame each quarter second, bye. All I/O comes in, so that it also runs on a virtual clock."""
+"""One worker's life: hello, a frame each quarter second, bye. All I/O comes in, so that it also runs on a virtual
+clock."""
 
 import asyncio
 import os
