@@ -149,11 +149,12 @@ class Bye(msgspec.Struct, frozen=True, kw_only=True, tag="bye"):
 
 
 Message = Hello | Frame | Bye
+_MESSAGES = msgspec.json.Decoder(Message)
 
 
 def decode_message(line: bytes) -> Message:
     """Read one line of a stream. Raises msgspec.DecodeError or ValidationError."""
-    message: Message = msgspec.json.decode(line, type=Message)
+    message: Message = _MESSAGES.decode(line)
     return message
 
 
