@@ -1,0 +1,123 @@
+"""The one door: `run(plan) -> Verdict`. Command line, suites and daemon use it; `rebuild` judges a journal again."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import uvloop
+
+from harness.command import Command
+from harness.conductor import Conductor, Rules
+from harness.conductor.clock import SystemClock
+from harness.conductor.launch import subprocess_launcher
+from harness.conductor.observe import Observer
+from harness.events import Problem
+from harness.journal import Journal
+from harness.judge import judge
+from harness.recording import Said, open_journal
+from harness.run_folder import RunError, RunFolder, claim, find_run, write_whole
+from harness.statistics.ledger import Ledger
+from harness.stop import StopHandle, StopRules, signals_kept
+from harness.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+
+__all__ = ["RunError", "RunFolder", "StopHandle", "find_run", "rebuild", "run"]
+
+
+def run(
+    plan: "Plan",
+    *,
+    runs_dir: Path,
+    run_id: str | None = None,
+    stop_handle: StopHandle | None = None,
+    stop_file: Path | None = None,
+    command: Sequence[str] | None = None,
+    observers: Iterable[Observer] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Verdict:
+    """Run a plan until something stops it, judge it, and leave everything in a new folder under `runs_dir`.
+
+    In the main thread TERM and INT are stop signals for as long as this lasts; elsewhere use `stop_handle`. `stop_file`
+    takes the place of the plan's. `command` (program and arguments) is run once the run is ready; its end is a stop
+    signal too. Secrets are taken from `environ`.
+
+    Raises RunError, JournalError or the plan's error before the first tick; from then on there is a verdict.
+    """
+    handle = stop_handle if stop_handle is not None else StopHandle()
+    with signals_kept(handle):
+        specs = plan.specs(environ)
+        rules = _rules(plan, stop_file)
+        folder = claim(runs_dir, run_id)
+        brief = plan.brief(run=folder.run, attempt=folder.attempt)
+        redacted = plan.redacted()
+        try:
+            write_whole(folder.plan, msgspec.json.format(msgspec.json.encode(redacted)) + b"\n")
+        except OSError as error:
+            raise RunError(f"can't write to {folder.path}: {error.strerror or error}; choose another folder") from error
+        journal = Journal(folder.journal, brief, redacted)
+        try:
+            ledger = Ledger(brief)
+            conductor = Conductor(
+                specs,
+                rules,
+                clock=SystemClock(),
+                launch=subprocess_launcher(environ),
+                record=journal,
+                ledger=ledger,
+                handle=handle,
+                command=Command(command) if command else None,
+                observers=observers,
+            )
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(conductor.conduct())
+        finally:
+            known = journal.trouble
+            trouble = journal.close()
+        if trouble and not known:
+            ledger.note(Problem(at=conductor.now(), text=trouble, spoils=True))
+        verdict = judge(brief, ledger)
+        try:
+            write_whole(folder.verdict, encode_verdict(verdict))
+        except OSError as error:
+            text = f"verdict.json can't be written to {folder.path}: {error.strerror or error}"
+            ledger.note(Problem(at=conductor.now(), text=text, spoils=True))
+            verdict = judge(brief, ledger)
+        return verdict
+
+
+def rebuild(folder: RunFolder) -> Verdict:
+    """Judge a run from its journal alone; an interrupted one too. Raises JournalError."""
+    with open_journal(folder.journal) as recording:
+        ledger = Ledger(recording.brief)
+        for entry in recording.entries():
+            if isinstance(entry, Said):
+                ledger.hear(entry.runner, entry.shard, entry.incarnation, entry.message)
+            else:
+                ledger.note(entry)
+        return judge(recording.brief, ledger)
+
+
+def encode_verdict(verdict: Verdict) -> bytes:
+    """The text of `verdict.json`."""
+    return msgspec.json.format(msgspec.json.encode(verdict)) + b"\n"
+
+
+def _rules(plan: "Plan", stop_file: Path | None) -> Rules:
+    stop = plan.stop
+    rules = StopRules(
+        max_duration=stop.max_duration,
+        duration=stop.duration,
+        file=stop.file,
+        abort=stop.abort_when,
+        settle=stop.settle,
+        drain=stop.drain,
+    )
+    if stop_file is not None:
+        rules = replace(rules, file=stop_file)
+    return Rules(baseline=plan.baseline, ready_timeout=plan.ready_timeout, stop=rules)

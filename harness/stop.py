@@ -1,0 +1,246 @@
+"""What can end a run. Each source is a coroutine that watches for one thing and requests the stop; `SOURCES` lists them.
+
+Sources decide nothing about how a run stops: that is the conductor's part.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from harness.command import Command
+from harness.events import CommandEnded, Event, Problem
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+FILE_EVERY = 0.2  # seconds between looks at the stop file
+LEAD = (
+    0.2  # seconds before the end of a known duration at which the workers are told, so that no tick is sent beyond it
+)
+COMMAND_GRACE = 10.0  # seconds that a signalled command gets before the run stops without it
+
+
+@dataclass(frozen=True)
+class Request:
+    """A wish to stop."""
+
+    by: str
+    until: float | None = (
+        None  # seconds after the start from which on no tick is due; None: once the settle time is over
+    )
+    insists: bool = False  # comes from outside: the second such request cuts the drain short
+
+
+class StopHandle:
+    """Stops a run from another thread, or from a signal handler. The second request cuts the drain short."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a signal handler may interrupt its own thread inside
+        self._requests: list[Request] = []
+        self._listener: Callable[[Request], None] | None = None
+
+    def request(self, by: str = "request") -> None:
+        """Ask for the stop. Returns at once; one that comes before the run began is kept for it."""
+        asked = Request(by, insists=True)
+        with self._lock:
+            if self._listener is None:
+                self._requests.append(asked)
+            else:
+                self._listener(asked)
+
+    def attach(self, listener: Callable[[Request], None]) -> None:
+        """Hand over what was asked so far and what comes; called by the run, `listener` in any thread."""
+        with self._lock:
+            self._listener = listener
+            while self._requests:
+                listener(self._requests.pop(0))
+
+    def detach(self) -> None:
+        """The run is over."""
+        with self._lock:
+            self._listener = None
+
+
+@dataclass(frozen=True)
+class AbortRule:
+    """`success < 50% over 15s`: a run that is hopeless is ended early."""
+
+    text: str
+    below: float  # share of good among good and bad ticks, 0 to 1
+    over: float  # seconds; the window must be full
+
+
+@dataclass(frozen=True)
+class StopRules:
+    """The plan's part in stopping. Seconds."""
+
+    max_duration: float = 12 * 3600.0  # from the start
+    duration: float | None = None  # from readiness
+    file: Path | None = None
+    abort: AbortRule | None = None
+    settle: float = 0.0
+    drain: float = 3.0
+
+
+@dataclass
+class Situation:
+    """What the sources see of a run, and the two ways in which they act on it."""
+
+    rules: StopRules
+    handle: StopHandle
+    command: Command | None
+    runners: tuple[str, ...]
+    now: Callable[[], float]  # seconds after the start
+    good_and_bad: Callable[[str, float, float], tuple[int, int]]  # runner, begin, end -> ticks
+    request: Callable[[Request], None]
+    note: Callable[[Event], None]
+    ready: "asyncio.Future[float]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def until(self, when: float) -> None:
+        """Sleep until `when` seconds after the start."""
+        while (rest := when - self.now()) > 0:
+            await asyncio.sleep(rest)
+
+
+async def on_signal(situation: Situation) -> None:
+    """TERM and INT, in the main thread alone (Python delivers them nowhere else). A running command gets the first one."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    overdue: list[asyncio.TimerHandle] = []
+
+    def received(number: signal.Signals) -> None:
+        command = situation.command
+        request = Request(number.name, insists=True)
+        if command is not None and command.running and not overdue:
+            command.send(number)
+            overdue.append(loop.call_later(COMMAND_GRACE, situation.request, request))
+        else:
+            situation.request(request)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        loop.add_signal_handler(number, received, number)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        for timer in overdue:
+            timer.cancel()
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            if handler is not None:  # None: installed from C, Python can't put it back
+                signal.signal(number, handler)
+
+
+async def on_request(situation: Situation) -> None:
+    """The caller's StopHandle."""
+    loop = asyncio.get_running_loop()
+    situation.handle.attach(lambda request: _threadsafe(loop, situation.request, request))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        situation.handle.detach()
+
+
+def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[Request], None], request: Request) -> None:
+    loop.call_soon_threadsafe(call, request)
+
+
+async def on_file(situation: Situation) -> None:
+    """The stop file appears."""
+    path = situation.rules.file
+    if path is None:
+        return
+    while not _exists(path):
+        await asyncio.sleep(FILE_EVERY)
+    situation.request(Request(f"the stop file {path}"))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that can't be searched at this moment
+        return False
+
+
+async def on_duration(situation: Situation) -> None:
+    """The planned duration, from readiness: exactly its ticks, no settle time."""
+    duration = situation.rules.duration
+    if duration is None:
+        return
+    end = await asyncio.shield(situation.ready) + duration
+    await situation.until(end - LEAD)
+    situation.request(Request(f"its duration of {duration:g} s was over", until=end))
+
+
+async def on_max_duration(situation: Situation) -> None:
+    """The longest that any run lasts, from its start."""
+    end = situation.rules.max_duration
+    await situation.until(end - LEAD)
+    situation.request(Request(f"max_duration of {end:g} s was over", until=end))
+
+
+async def on_abort(situation: Situation) -> None:
+    """The rule by which a hopeless run ends early, looked at each second, once its window is full."""
+    rule = situation.rules.abort
+    if rule is None:
+        return
+    since = await asyncio.shield(situation.ready)
+    while True:
+        await asyncio.sleep(1.0)
+        now = situation.now()
+        if now - rule.over < since:
+            continue
+        for runner in situation.runners:
+            good, bad = situation.good_and_bad(runner, now - rule.over, now)
+            if bad and good / (good + bad) < rule.below:
+                share = 100 * good / (good + bad)
+                return situation.request(Request(f"abort_when: {rule.text} ({runner}: {share:.3g} %)", until=now))
+
+
+async def on_command(situation: Situation) -> None:
+    """The command of `--while`, started when the run is ready, and its end."""
+    command = situation.command
+    if command is None:
+        return
+    await asyncio.shield(situation.ready)
+    code = await command.run()
+    if command.problem:
+        situation.note(Problem(at=situation.now(), text=command.problem, spoils=False))
+    situation.note(CommandEnded(at=situation.now(), code=code))
+    situation.request(Request(f"the command ended with {code}"))
+
+
+Source = Callable[[Situation], Coroutine[None, None, None]]
+
+SOURCES: dict[str, Source] = {
+    "signal": on_signal,
+    "request": on_request,
+    "file": on_file,
+    "duration": on_duration,
+    "max_duration": on_max_duration,
+    "abort_when": on_abort,
+    "command": on_command,
+}
+
+
+@contextmanager
+def signals_kept(handle: StopHandle) -> Iterator[None]:
+    """While a run is being set up or its verdict written, TERM and INT go to `handle` instead of ending the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def received(number: int, frame: FrameType | None) -> None:
+        handle.request(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, received) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
