@@ -1,4 +1,4 @@
-"""What can end a run. Each source is a coroutine that watches for one thing and requests the stop; `SOURCES` lists them.
+"""What can end a run. A source is a coroutine that watches for one thing and requests the stop; `SOURCES` lists them.
 
 Sources decide nothing about how a run stops: that is the conductor's part.
 """
@@ -17,9 +17,7 @@ from harness.events import CommandEnded, Event, Problem
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FILE_EVERY = 0.2  # seconds between looks at the stop file
-LEAD = (
-    0.2  # seconds before the end of a known duration at which the workers are told, so that no tick is sent beyond it
-)
+LEAD = 0.2  # seconds before a known end at which the workers are told of it, so that no tick is sent beyond
 COMMAND_GRACE = 10.0  # seconds that a signalled command gets before the run stops without it
 
 
@@ -28,9 +26,7 @@ class Request:
     """A wish to stop."""
 
     by: str
-    until: float | None = (
-        None  # seconds after the start from which on no tick is due; None: once the settle time is over
-    )
+    until: float | None = None  # seconds after the start: no tick from then on; None: once the settle time is over
     insists: bool = False  # comes from outside: the second such request cuts the drain short
 
 
@@ -106,7 +102,7 @@ class Situation:
 
 
 async def on_signal(situation: Situation) -> None:
-    """TERM and INT, in the main thread alone (Python delivers them nowhere else). A running command gets the first one."""
+    """TERM and INT, in the main thread alone (Python delivers them nowhere else). A running command gets the first."""
     if threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
@@ -198,7 +194,8 @@ async def on_abort(situation: Situation) -> None:
             good, bad = situation.good_and_bad(runner, now - rule.over, now)
             if bad and good / (good + bad) < rule.below:
                 share = 100 * good / (good + bad)
-                return situation.request(Request(f"abort_when: {rule.text} ({runner}: {share:.3g} %)", until=now))
+                situation.request(Request(f"abort_when: {rule.text} ({runner}: {share:.3g} %)", until=now))
+                return
 
 
 async def on_command(situation: Situation) -> None:

@@ -76,7 +76,7 @@ class Attendant:
             self._process.kill()
 
     def check_silence(self) -> None:
-        """Note it when the worker has said nothing for long. Its ticks are unknown meanwhile, which is weight enough."""
+        """Note it when the worker has said nothing for long. Its ticks are unknown meanwhile: weight enough."""
         quiet = self._around.now() - self._heard_at
         if quiet > SILENT_AFTER and self._process is not None and not self._silent:
             self._silent = True

@@ -2,7 +2,7 @@
 
 A baseline is clean for a runner if, in the whole seconds that it spans, all ticks are settled, at least one was
 answered well and none badly. Ticks that are unknown by our own doing don't make it unclean. A runner slower than the
-baseline is looked at over the time between two of its ticks. What is bad after the stretch and known already, spoils it.
+baseline is looked at over the time between two of its ticks. What is known to be bad after the stretch spoils it.
 """
 
 import math
