@@ -164,7 +164,7 @@ def _create(path: Path, brief: Brief, plan: Mapping[str, Any]) -> sqlite3.Connec
     try:
         # Exclusively: a journal is never written twice. The thread takes the connection over, nobody else uses it then.
         path.open("xb").close()
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(f"BEGIN; {_TABLES} COMMIT;")
