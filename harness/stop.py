@@ -96,8 +96,8 @@ class Situation:
     ready: "asyncio.Future[float]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def until(self, when: float) -> None:
-        """Sleep until `when` seconds after the start."""
-        while (rest := when - self.now()) > 0:
+        """Sleep until `when` seconds after the start, to the microsecond: sums of floats may never meet."""
+        while (rest := when - self.now()) > 1e-6:
             await asyncio.sleep(rest)
 
 

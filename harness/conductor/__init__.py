@@ -266,8 +266,9 @@ class Conductor:
 
     async def _watch(self, clocks: ClockWatch) -> None:
         """Clocks, the journal, silent workers, onlookers."""
+        due = -math.inf
         while True:
-            due = math.floor(self.now()) + 1.0
+            due = max(due, math.floor(self.now())) + 1.0
             await asyncio.sleep(due - self.now())
             now = self.now()
             for event in clocks.look(read(self._clock)):

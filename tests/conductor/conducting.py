@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import uvloop
+from harness.statistics.ledger import Ledger
 
 from harness.brief import Brief, RunnerBrief
 from harness.command import Command
 from harness.conductor import Conductor, Rules
-from harness.conductor.clock import SystemClock
+from harness.conductor.clock import Clock, SystemClock
 from harness.conductor.launch import Launch, subprocess_launcher
 from harness.conductor.observe import Tick
 from harness.events import Event, Problem, Ready
 from harness.frames import Bye, Frame, Hello, Message
 from harness.journal import Journal
 from harness.spec import Pool, Spec, Timeouts
-from harness.statistics.ledger import Ledger
 from harness.stop import StopHandle, StopRules
 
 TALKER = Path(__file__).with_name("talker.py")
@@ -80,6 +80,7 @@ class Scene:
         stop: StopRules | None = None,
         command: Command | None = None,
         launch: Launch | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.path = folder / "journal.sqlite"
         self.brief = make_brief(specs)
@@ -92,7 +93,7 @@ class Scene:
         self.conductor = Conductor(
             specs,
             Rules(baseline=baseline, ready_timeout=ready_timeout, stop=stop or StopRules(drain=0.5)),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             launch=launch or talkers(),
             record=self.journal,
             ledger=self.ledger,
@@ -122,7 +123,7 @@ class Scene:
         """All of them, in one text."""
         return "\n".join(problem.text for problem in self.all(Problem))
 
-    async def until(self, kind: type, count: int = 1, seconds: float = 20.0) -> None:
+    async def until(self, kind: type, count: int = 1, seconds: float = 60.0) -> None:
         """Wait until so many events of a kind were noted."""
         async with asyncio.timeout(seconds):
             while len(self.all(kind)) < count:
@@ -132,7 +133,7 @@ class Scene:
     async def playing(self) -> AsyncIterator[None]:
         """Conduct beside the body, and to the end after it."""
         try:
-            async with asyncio.timeout(40), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(100), asyncio.TaskGroup() as group:
                 group.create_task(self.conductor.conduct())
                 yield
         finally:

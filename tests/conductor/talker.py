@@ -1,11 +1,12 @@
 """A worker without an engine: it speaks frames as `harness.worker` does, and misbehaves as its URL's query says.
 
-`answer=ok|refused`, `until_bad=SECONDS` (good before, refused after), `stop=obey|ignore`, `die_at=SECONDS`,
-`die=once|always`, `say=TEXT` (on stderr), `babble=SECONDS` (no frame any more, but noise).
+`answer=refused`, `bad_from=SECONDS` and `bad_until=SECONDS` (refused in between), `stop=ignore`, `die_at=SECONDS`,
+`die=always` (else the first incarnation alone), `say=TEXT` (on stderr), `babble=SECONDS` (from then on only noise).
 """
 
 import os
 import select
+import signal
 import sys
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,7 @@ from harness.schedule import Schedule
 from harness.spec import Spec, Stop, decode_spec
 
 
-def said_of(spec: Spec, schedule: Schedule, first: int, end: int, bad_from: float, bad_until: float) -> Frame:
+def said_of(schedule: Schedule, first: int, end: int, bad_from: float, bad_until: float) -> Frame:
     """A frame over the ordinals first … end - 1, answered in 5 ms each."""
     frame = Frame(seq=0, at=0.0)
     frame.seconds, frame.bad, frame.examples = {}, [], []
@@ -51,30 +52,28 @@ def said_of(spec: Spec, schedule: Schedule, first: int, end: int, bad_from: floa
     return frame
 
 
-def main() -> None:
-    """Talk until told to stop, or until standard input ends."""
-    data = b""
-    while not data.endswith(b"\n"):
-        piece = os.read(0, 65536)
-        if not piece:
-            return
-        data += piece
-    spec = decode_spec(data)
-    assert spec.start is not None
-    options = {key: values[0] for key, values in parse_qs(urlsplit(spec.url).query).items()}
-    if "say" in options:
-        print(options["say"], file=sys.stderr, flush=True)
-    schedule = Schedule(spec.rate, spec.shard, spec.shards)
-    bad_from = float(options.get("bad_from", 0 if options.get("answer") == "refused" else "inf"))
-    bad_until = float(options.get("bad_until", "inf"))
-    die_at = float(options.get("die_at", "inf")) if options.get("die") == "always" or not spec.incarnation else 1e9
-    babble = float(options.get("babble", "inf"))
+class Talk:
+    """What one worker says. Knows no process: `python talker.py` and the virtual worker carry it."""
 
-    def write(line: bytes) -> None:
-        os.write(1, line)
+    def __init__(self, spec: Spec) -> None:
+        assert spec.start is not None
+        self.spec = spec
+        self.start = spec.start
+        self.options = {key: values[0] for key, values in parse_qs(urlsplit(spec.url).query).items()}
+        self.schedule = Schedule(spec.rate, spec.shard, spec.shards)
+        self.bad_from = float(self.options.get("bad_from", 0 if self.options.get("answer") == "refused" else "inf"))
+        self.bad_until = float(self.options.get("bad_until", "inf"))
+        mortal = self.options.get("die") == "always" or not spec.incarnation
+        self.die_at = float(self.options.get("die_at", "inf")) if mortal else float("inf")
+        self.babble_at = float(self.options.get("babble", "inf"))
+        self.reached = spec.first
+        self.seq = 0
+        self.stop: Stop | None = None
 
-    write(
-        encode_message(
+    def hello(self) -> bytes:
+        """The first line."""
+        spec = self.spec
+        return encode_message(
             Hello(
                 runner=spec.runner,
                 shard=spec.shard,
@@ -82,38 +81,65 @@ def main() -> None:
                 incarnation=spec.incarnation,
                 first=spec.first,
                 rate=spec.rate,
-                start=spec.start,
+                start=self.start,
                 pid=os.getpid(),
             )
         )
-    )
-    reached, seq, stop, buffer = spec.first, 0, None, b""
+
+    def told(self, stop: Stop) -> None:
+        """Obey, or not."""
+        if self.options.get("stop") != "ignore":
+            self.stop = stop
+
+    def look(self, monotonic: float) -> tuple[list[bytes], int | None]:
+        """What is to be said now, and the exit code if it ends now."""
+        now = monotonic - self.start
+        if now >= self.die_at:
+            return [], -int(signal.SIGABRT)
+        if now >= self.babble_at:
+            return [b"what is this\n"], None
+        limit = now if self.stop is None else min(now, self.stop.at)
+        end = max(self.reached, self.schedule.first_from(limit))
+        frame = said_of(self.schedule, self.reached, end, self.bad_from, self.bad_until)
+        self.seq += 1
+        self.reached = end
+        frame.seq, frame.at, frame.reached, frame.watermark = self.seq, now, end, end
+        frame.health = [Health(second=int(now), cpu=0.001, rss=10_000_000)]
+        lines = [encode_message(frame)]
+        if self.stop is None or now < self.stop.at:
+            return lines, None
+        return [*lines, encode_message(Bye(seq=self.seq + 1, at=now, planned=end, reason="told to stop"))], 0
+
+
+def main() -> int:
+    """Talk until told to stop, or until standard input ends."""
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = os.read(0, 65536)
+        if not piece:
+            return 2
+        data += piece
+    talk = Talk(decode_spec(data))
+    if "say" in talk.options:
+        print(talk.options["say"], file=sys.stderr, flush=True)
+    os.write(1, talk.hello())
+    buffer = b""
     while True:
         if select.select([0], [], [], 0.05)[0]:
             piece = os.read(0, 65536)
             if not piece:
-                return
+                return 1
             *lines, buffer = (buffer + piece).split(b"\n")
             for line in lines:
-                if options.get("stop") != "ignore":
-                    stop = msgspec.json.decode(line, type=Stop)
-        now = time.monotonic() - spec.start
-        if now >= die_at:
-            os.abort()
-        if now >= babble:
-            write(b"what is this\n")
-        limit = now if stop is None else min(now, stop.at)
-        end = max(reached, schedule.first_from(limit))
-        frame = said_of(spec, schedule, reached, end, bad_from, bad_until)
-        seq += 1
-        reached = end
-        frame.seq, frame.at, frame.reached, frame.watermark = seq, now, reached, reached
-        frame.health = [Health(second=int(now), cpu=0.001, rss=10_000_000)]
-        write(encode_message(frame))
-        if stop is not None and now >= stop.at:
-            write(encode_message(Bye(seq=seq + 1, at=now, planned=reached, reason="told to stop")))
-            return
+                talk.told(msgspec.json.decode(line, type=Stop))
+        said, code = talk.look(time.monotonic())
+        for line in said:
+            os.write(1, line)
+        if code is not None and code < 0:
+            os.kill(os.getpid(), -code)
+        if code is not None:
+            return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
