@@ -40,6 +40,14 @@ class Bitmap(NamedTuple):
     component: Component
 
 
+class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What came of the attempts on one peer address."""
+
+    good: int = 0
+    causes: dict[str, int] = {}
+    latency: Histogram = {}
+
+
 class Second(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One second of one runner: what came of the ticks *intended* in it. Mutable only while a frame is gathered."""
 
@@ -51,14 +59,8 @@ class Second(msgspec.Struct, kw_only=True, omit_defaults=True):
     latency_low: Histogram = {}  # good answers, from the moment the loop reached the tick, without our pauses
     service: Histogram = {}  # good answers, from the send
     lag: Histogram = {}  # every tick reached: how late the loop came to it
-
-
-class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What came of the attempts on one peer address."""
-
-    good: int = 0
-    causes: dict[str, int] = {}
-    latency: Histogram = {}
+    statuses: dict[int, int] = {}  # status code -> answers
+    addresses: dict[str, Address] = {}
 
 
 class Silence(NamedTuple):
@@ -124,8 +126,6 @@ class Frame(msgspec.Struct, kw_only=True, omit_defaults=True, tag="frame"):
     degraded: list[Run] = []  # good by default, told apart so that a plan can say otherwise
     bitmaps: list[Bitmap] = []
     seconds: dict[int, Second] = {}
-    addresses: dict[str, Address] = {}
-    statuses: dict[int, int] = {}  # status code -> answers
     stages: dict[str, Histogram] = {}  # queue, dns, connect, tls, first_byte, body
     counters: dict[str, int] = {}  # opened, kept, fresh, retried, truncated, bytes_read …
     examples: list[Outcome] = []
@@ -240,6 +240,10 @@ def merge_second(target: Second, other: Second) -> None:
     merge_into(target.latency_low, other.latency_low)
     merge_into(target.service, other.service)
     merge_into(target.lag, other.lag)
+    for status, count in other.statuses.items():
+        target.statuses[status] = target.statuses.get(status, 0) + count
+    for name, address in other.addresses.items():
+        merge_address(target.addresses.setdefault(name, Address()), address)
 
 
 def merge_address(target: Address, other: Address) -> None:

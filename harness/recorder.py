@@ -27,21 +27,22 @@ EXAMPLES_IN_A_FRAME = 400
 SILENCE_FROM = 0.05  # seconds; shorter ones are not worth telling
 
 
-class AddressTally:
-    """What came of one peer address since the last frame; connections hold a reference."""
-
-    __slots__ = ("causes", "good", "latency")
-
-    def __init__(self) -> None:
-        self.good = 0
-        self.causes: dict[str, int] = {}
-        self.latency: Histogram = {}
-
-
 class _Tally:
     """One second being gathered. `alike` holds answers whose service time is their lower latency too."""
 
-    __slots__ = ("alike", "causes", "degraded", "good", "lag", "latency", "low", "sent", "service")
+    __slots__ = (
+        "addresses",
+        "alike",
+        "causes",
+        "degraded",
+        "good",
+        "lag",
+        "latency",
+        "low",
+        "sent",
+        "service",
+        "statuses",
+    )
 
     def __init__(self) -> None:
         self.sent = 0
@@ -53,6 +54,8 @@ class _Tally:
         self.low: Histogram = {}
         self.service: Histogram = {}
         self.lag: Histogram = {}
+        self.statuses: dict[int, int] = {}
+        self.addresses: dict[str, Address] = {}
 
 
 class Recorder:
@@ -63,9 +66,7 @@ class Recorder:
         self._tallies: dict[int, _Tally] = {}
         self._key = -1
         self._tally = _Tally()
-        self._addresses: dict[str, AddressTally] = {}
         self._runs: dict[str, list[Run]] = {"bad": [], "unknown": [], "degraded": []}
-        self._statuses: dict[int, int] = {}
         self._stages: dict[str, Histogram] = {}
         self._pieces: Histogram = {}  # service times of answers that came in several pieces: their first byte is told
         self._counters: dict[str, int] = {}
@@ -81,13 +82,6 @@ class Recorder:
         self._quiet_paused = 0.0
         self._last_good: float | None = None
         self.paused = 0.0  # seconds that the harness has been paused, in all
-
-    def address(self, name: str) -> AddressTally:
-        """The tally of one peer address, made when first asked for."""
-        tally = self._addresses.get(name)
-        if tally is None:
-            tally = self._addresses[name] = AddressTally()
-        return tally
 
     def _turn_to(self, second: int) -> _Tally:
         tally = self._tallies.get(second)
@@ -118,7 +112,7 @@ class Recorder:
         now: float,
         paused: float,
         status: int,
-        address: AddressTally,
+        address: str,
         outstanding: bool,
     ) -> None:
         """An answer as expected. `first`: when its first byte came; `paused`: seconds of ours meanwhile; `outstanding`:
@@ -130,8 +124,11 @@ class Recorder:
         index = value if value < 2048 else index_of(value)
         histogram = tally.latency
         histogram[index] = histogram.get(index, 0) + 1
-        address.good += 1
-        histogram = address.latency
+        at = tally.addresses.get(address)
+        if at is None:
+            at = tally.addresses[address] = Address()
+        at.good += 1
+        histogram = at.latency
         histogram[index] = histogram.get(index, 0) + 1
         value = int((now - sent) * 1e6)
         index = value if value < 2048 else index_of(value)
@@ -145,7 +142,7 @@ class Recorder:
             self._pieces[index] = self._pieces.get(index, 0) + 1
             self.stage("first_byte", first - sent)
             self.stage("body", now - first)
-        statuses = self._statuses
+        statuses = tally.statuses
         statuses[status] = statuses.get(status, 0) + 1
         since = self._quiet_since
         if since is not None and now - since > SILENCE_FROM:
@@ -186,10 +183,12 @@ class Recorder:
             self._answered(outcome.finished, outstanding)
         tally.causes[cause] = tally.causes.get(cause, 0) + 1
         if outcome.address:
-            address = self.address(outcome.address)
+            address = tally.addresses.setdefault(outcome.address, Address())
             address.causes[cause] = address.causes.get(cause, 0) + 1
+            if cause is Cause.DEGRADED:
+                address.good += 1
         if outcome.status is not None:
-            self._statuses[outcome.status] = self._statuses.get(outcome.status, 0) + 1
+            tally.statuses[outcome.status] = tally.statuses.get(outcome.status, 0) + 1
         key = (second, cause)
         count = self._example_counts.get(key, 0)
         self._example_counts[key] = count + 1
@@ -273,6 +272,8 @@ class Recorder:
                 latency_low=merged((tally.alike, tally.low)) if tally.low else tally.alike,
                 service=merged((tally.alike, tally.service)) if tally.service else tally.alike,
                 lag=tally.lag,
+                statuses=tally.statuses,
+                addresses=tally.addresses,
             )
             services.append(seconds[key].service)
         self._add_first_bytes(services)
@@ -289,12 +290,6 @@ class Recorder:
             degraded=packed["degraded"],
             bitmaps=bitmaps,
             seconds=seconds,
-            addresses={
-                name: Address(good=tally.good, causes=tally.causes, latency=tally.latency)
-                for name, tally in self._addresses.items()
-                if tally.good or tally.causes
-            },
-            statuses=self._statuses,
             stages=self._stages,
             counters=self._counters,
             examples=self._examples,
@@ -321,11 +316,6 @@ class Recorder:
     def _begin_anew(self, at: float) -> None:
         self._tallies = {}
         self._key = -1
-        for tally in self._addresses.values():  # connections hold the objects: emptied, not replaced
-            tally.good = 0
-            tally.causes = {}
-            tally.latency = {}
-        self._statuses = {}
         self._stages = {}
         self._pieces = {}
         self._counters = {}

@@ -4,7 +4,6 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from harness.engine.answer import AnswerError, AnswerReader
-from harness.recorder import AddressTally
 
 if TYPE_CHECKING:
     from harness.engine.dial import Wire
@@ -53,7 +52,6 @@ class Connection(asyncio.Protocol):
         "retried",
         "sent",
         "served",
-        "tally",
         "tls_seconds",
         "transport",
         "was_idle",
@@ -65,7 +63,6 @@ class Connection(asyncio.Protocol):
         *,
         listener: Listener,
         lane: "Lane",
-        tally: AddressTally,
         reader: AnswerReader,
         wire: "Wire",
         clock: "Clock",
@@ -75,7 +72,6 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._start = start
         self.lane = lane
-        self.tally = tally
         self.reader = reader
         self.wire = wire
         self.transport: asyncio.Transport | None = None

@@ -298,7 +298,7 @@ class Engine:
                 now,
                 0.0,
                 reader.status,
-                connection.tally,
+                connection.lane.name,
                 True if self._in_flight else self._outstanding(),
             )
             connection.served += 1
@@ -334,7 +334,7 @@ class Engine:
                 now,
                 recorder.paused - connection.paused_before,
                 reader.status,
-                connection.tally,
+                connection.lane.name,
                 outstanding,
             )
         else:

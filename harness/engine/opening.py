@@ -118,7 +118,7 @@ class Opening:
         known = {lane.address: lane for lane in self.lanes()}
         lanes = []
         for address in wanted:
-            lane = known.get(address) or Lane(address, self._recorder.address(str(address)), len(wanted))
+            lane = known.get(address) or Lane(address, len(wanted))
             lane.retired = False
             lanes.append(lane)
         for lane in self.pool.replace_lanes(lanes):
@@ -181,7 +181,6 @@ class Opening:
             connection = Connection(
                 listener=self._user,
                 lane=dial.lane,
-                tally=dial.lane.tally,
                 reader=reader,
                 wire=wire,
                 clock=self._clock,

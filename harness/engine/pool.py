@@ -15,7 +15,6 @@ GROWTH = 2000.0  # connections a second beyond that: a hiccup of milliseconds mu
 
 if TYPE_CHECKING:
     from harness.engine.connection import Connection
-    from harness.recorder import AddressTally
 
 
 class Lane:
@@ -25,12 +24,11 @@ class Lane:
     opened for the lane; a dial is begun only for the warm-up or for a tick in line.
     """
 
-    __slots__ = ("address", "dialing", "growth", "grown_at", "idle", "line", "name", "open", "retired", "tally")
+    __slots__ = ("address", "dialing", "growth", "grown_at", "idle", "line", "name", "open", "retired")
 
-    def __init__(self, address: Address, tally: "AddressTally", step: int) -> None:
+    def __init__(self, address: Address, step: int) -> None:
         self.address = address
         self.name = str(address)
-        self.tally = tally
         self.idle: deque[Connection] = deque()
         self.line = Line(step)
         self.open = 0
