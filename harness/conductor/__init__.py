@@ -95,6 +95,7 @@ class Conductor:
         self._start = math.nan
         self._told_of_trouble = False
         self._insisted_at = -math.inf
+        self._news = asyncio.Event()  # a stop was requested, or a worker died
 
     def now(self) -> float:
         """Seconds after the run's start."""
@@ -111,7 +112,7 @@ class Conductor:
             launch=self._launch,
             note=self._note,
             heard=self._heard,
-            lost=lambda spec, until: self._baseline.settle(spec.runner, spec.shard, until, self.now()),
+            lost=self._lost,
         )
         self._attendants = tuple(Attendant(spec, around) for spec in self._specs)
         situation = Situation(
@@ -168,6 +169,11 @@ class Conductor:
         if request.insists:
             self._insisted_at = self.now()
         self._requests.append(request)
+        self._news.set()
+
+    def _lost(self, spec: Spec, until: int) -> None:
+        self._baseline.settle(spec.runner, spec.shard, until, self.now())
+        self._news.set()
 
     def _good_and_bad(self, runner: str, begin: float, end: float) -> tuple[int, int]:
         tally = self._ledger.tally(runner, begin, end)
@@ -207,7 +213,9 @@ class Conductor:
         while not self._requests:
             if all(attendant.gone for attendant in self._attendants):
                 self._requests.append(Request("every worker died"))
-            await asyncio.sleep(_LOOK_EVERY)
+                return
+            self._news.clear()
+            await self._news.wait()
 
     async def _stop(self, crew: list[asyncio.Task[None]]) -> None:
         """Tell the workers, wait for their goodbyes, kill those that say none. A second outside request hurries all."""

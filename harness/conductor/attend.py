@@ -56,10 +56,10 @@ class Attendant:
             how = await self._serve_one(spec)
             if not how:
                 return
+            self.gone = incarnation == RESTARTS
             first = self._settle_as_lost(spec, how)
             if self._stop is not None:
                 return
-        self.gone = True
 
     def stop(self, at: float, drain: float) -> None:
         """No tick from `at` seconds after the start on; attempts in flight get `drain` seconds."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
 import uvloop
 from harness.statistics.ledger import Ledger
 
@@ -145,3 +146,15 @@ class Scene:
             await self.until(Ready)
             await asyncio.sleep(after_ready)
             self.handle.request("the test")
+
+
+def main() -> None:
+    """Conduct one real worker until killed: `python -m tests.conductor.conducting FOLDER URL`."""
+    spec = msgspec.structs.replace(make_spec(rate=100.0), url=sys.argv[2])
+    scene = Scene(Path(sys.argv[1]), [spec], launch=subprocess_launcher(os.environ))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scene.conductor.conduct())
+
+
+if __name__ == "__main__":
+    main()

@@ -6,26 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from harness.conductor.attend import SILENT_AFTER
+from harness.conductor.launch import WorkerProcess
 from harness.events import (
+    Anchored,
     Closed,
     NeverReady,
+    Problem,
     Ready,
     StopRequested,
+    Suspended,
     WorkerDied,
 )
 from harness.frames import Bye
 from harness.schedule import Schedule
 from harness.stop import AbortRule, StopRules
 from tests.conductor.conducting import make_spec
-from tests.conductor.virtual import Stage, in_no_time
-
-
-def alive(pid: int) -> bool:
-    """A process exists, and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+from tests.conductor.virtual import Stage, VirtualLoop, in_no_time
 
 
 @in_no_time
@@ -176,3 +173,119 @@ async def test_an_observer_that_raises_is_dropped(tmp_path: Path) -> None:
     await scene.play(0.1)
     assert len(calls) == 1
     assert "broken broke and was dropped: KeyError: 'x'" in scene.problems()
+
+
+@in_no_time
+async def test_a_stepped_clock_and_a_sleeping_machine_are_noted(tmp_path: Path) -> None:
+    """UTC is placed anew; the sleep is unobserved time."""
+    scene = Stage(tmp_path, [make_spec()])
+    async with scene.playing():
+        await scene.until(Ready)
+        scene.clock.step = -3.0
+        await asyncio.sleep(2.0)
+        scene.clock.slept = 600.0
+        await asyncio.sleep(2.0)
+        scene.handle.request("the test")
+    first, step, sleep = scene.all(Anchored)
+    assert step.utc - step.monotonic == first.utc - first.monotonic - 3.0
+    assert sleep.utc - sleep.monotonic == first.utc - first.monotonic - 3.0 + 600.0
+    assert scene.the(Suspended).seconds == 600.0
+
+
+@in_no_time
+async def test_a_frozen_worker_is_noted_once_for_each_silence(tmp_path: Path) -> None:
+    """Silence is a problem of ours, but spoils nothing: its ticks are unknown anyway."""
+    scene = Stage(tmp_path, [make_spec()])
+    async with scene.playing():
+        await scene.until(Ready)
+        for _ in range(2):
+            scene.workers[0].frozen = True
+            await asyncio.sleep(20)
+            scene.workers[0].frozen = False
+            await asyncio.sleep(2)
+        scene.handle.request("the test")
+    assert scene.problems().count(f"worker app/0 has been silent for {SILENT_AFTER:.0f} s") == 2
+    assert not any(problem.spoils for problem in scene.all(Problem))
+    assert not scene.all(WorkerDied)
+
+
+@in_no_time
+async def test_a_frozen_worker_is_killed_at_the_stop(tmp_path: Path) -> None:
+    """It can't hear the stop; what it has not told is lost."""
+    scene = Stage(tmp_path, [make_spec()], stop=StopRules(drain=3.0))
+    async with scene.playing():
+        await scene.until(Ready)
+        scene.workers[0].frozen = True
+        scene.handle.request("the test")
+    stop = scene.the(StopRequested)
+    assert scene.the(WorkerDied).lost_until == Schedule(50.0).first_from(stop.until)
+    assert 4.0 < scene.the(Closed).at - stop.at < 5.0
+
+
+@in_no_time
+async def test_a_worker_that_dies_during_the_drain_is_not_started_again(tmp_path: Path) -> None:
+    """Nothing is due any more."""
+    scene = Stage(tmp_path, [make_spec("stop=ignore&die_at=6")], stop=StopRules(duration=2.0, drain=3.0))
+    async with scene.playing():
+        pass
+    assert len(scene.workers) == 1
+    stop, died = scene.the(StopRequested), scene.the(WorkerDied)
+    assert stop.until < died.at
+    assert died.lost_until == Schedule(50.0).first_from(stop.until)
+
+
+@in_no_time
+async def test_a_stop_while_a_worker_is_being_started_again(tmp_path: Path) -> None:
+    """The new one hears of it as soon as it can."""
+    scene = Stage(tmp_path, [make_spec("die_at=4")], stop=StopRules(drain=1.0))
+    async with scene.playing():
+        await scene.until(WorkerDied)
+        scene.handle.request("the test")
+    assert len(scene.workers) == 2
+    assert scene.the(WorkerDied).incarnation == 0
+    assert [message.reason for message in scene.messages if isinstance(message, Bye)] == ["told to stop"]
+
+
+@in_no_time
+async def test_no_process_can_be_started(tmp_path: Path) -> None:
+    """The machine is out of processes: told, not raised."""
+    scene = Stage(tmp_path, [make_spec()])
+
+    async def refuse(spec: object) -> WorkerProcess:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    scene.conductor._launch = refuse
+    async with scene.playing():
+        pass
+    assert "the worker of app died twice" in scene.the(NeverReady).reason
+    assert "could not be started: [Errno 11] Resource temporarily unavailable" in scene.all(WorkerDied)[0].how
+
+
+@in_no_time
+async def test_a_conductor_that_was_paused_reads_before_it_kills(tmp_path: Path) -> None:
+    """Its deadlines passed while it stood still; the goodbyes lie unread, and no worker is blamed for that."""
+    scene = Stage(tmp_path, [make_spec()], stop=StopRules(drain=1.0))
+    async with scene.playing():
+        await scene.until(Ready)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.pause(7.0)
+        await asyncio.sleep(1.5)
+        scene.handle.request("the test")
+        await scene.until(StopRequested)
+        loop.pause(7.0)
+    assert not scene.all(WorkerDied)
+    assert not scene.all(Problem)
+
+
+@in_no_time
+async def test_a_watch_of_an_hour(tmp_path: Path) -> None:
+    """A runner with a tick each ten seconds, whose first one fails: ready once the second one was good."""
+    spec = make_spec("bad_until=1&bad_from=0", rate=0.1)
+    scene = Stage(tmp_path, [spec], ready_timeout=30.0, stop=StopRules(duration=3600.0, drain=0.5))
+    async with asyncio.timeout(4000):
+        await scene.conductor.conduct()
+    scene.journal.close()
+    assert 11.0 <= scene.the(Ready).at <= 12.0
+    assert scene.the(StopRequested).until == scene.the(Ready).at + 3600.0
+    assert scene.ticks > 3600

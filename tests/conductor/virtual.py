@@ -47,6 +47,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return 1000.0 + self._virtual.now
 
+    def pause(self, seconds: float) -> None:
+        """The whole process stands still, as by SIGSTOP: time goes on, nothing is done."""
+        self._virtual.now += seconds
+
 
 def in_no_time(test: Callable[Arguments, Coroutine[Any, Any, None]]) -> Callable[Arguments, None]:
     """Make a test of a coroutine, on a virtual loop."""
