@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -213,3 +216,52 @@ async def test_the_journal_is_complete_while_the_run_goes_on(tmp_path: Path) -> 
                     break
                 await asyncio.sleep(0.01)
         scene.handle.request("the test")
+
+
+@in_loop
+async def test_a_full_disk_does_not_end_the_run_but_spoils_it(tmp_path: Path) -> None:
+    """The statistics in memory go on; the evidence is incomplete, so nothing can pass any more."""
+    scene = Scene(tmp_path, [make_spec(), make_spec(runner="b")])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        async with scene.playing():
+            await scene.until(Ready)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (tmp_path.joinpath("journal.sqlite-wal").stat().st_size, hard))
+            await scene.until(Problem)
+            heard = len(scene.messages)
+            while len(scene.messages) < heard + 10:
+                await asyncio.sleep(0.01)
+            scene.handle.request("the test")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    problem = scene.the(Problem)
+    assert problem.spoils
+    assert "can't be written" in problem.text
+    assert len([message for message in scene.messages if isinstance(message, Bye)]) == 2
+    with open_journal(scene.path) as recording:  # what was written before reads, and is no complete run
+        entries = list(recording.entries())
+    assert Ready(at=scene.the(Ready).at) in entries
+    assert not any(isinstance(entry, Closed) for entry in entries)
+
+
+def test_a_run_in_a_thread(tmp_path: Path) -> None:
+    """Without signals, but with processes; stopped by its handle."""
+    scene = Scene(tmp_path, [make_spec()])
+    before = signal.getsignal(signal.SIGTERM)
+
+    @in_loop
+    async def conduct() -> None:
+        await scene.conductor.conduct()
+
+    thread = threading.Thread(target=conduct)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not scene.all(Ready) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    scene.handle.request("the test")
+    thread.join(5.0)
+    scene.journal.close()
+    assert not thread.is_alive()
+    assert scene.the(StopRequested).by == "the test"
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not scene.all(WorkerDied)
