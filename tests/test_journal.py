@@ -63,6 +63,7 @@ def test_what_is_written_is_read_in_its_order(tmp_path: Path) -> None:
     assert isinstance(second, Said)
     assert first[:3] == ("app", 0, 0)
     assert ready == Ready(at=2.0)
+    assert isinstance(second.message, Frame)
     assert second.message.seq == 2
     assert [path.name for path in tmp_path.iterdir()] == ["j?100%.sqlite"]
 
@@ -217,7 +218,7 @@ def test_an_unwritable_folder(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_can_not_keep_up_never_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process holds the database: what exceeds the bound is dropped and said, what does not is written later."""
+    """Another process holds the database: what exceeds the bound is dropped and said, the rest is written later."""
     monkeypatch.setattr(writing, "QUEUED_BYTES", 10_000)
     path = tmp_path / "j"
     journal = Journal(path, BRIEF, {})

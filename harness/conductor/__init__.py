@@ -21,7 +21,7 @@ from harness.conductor.observe import Observer, Observers, Tick
 from harness.conductor.readiness import Baseline
 from harness.conductor.usage import Usage
 from harness.events import Anchored, Closed, Event, NeverReady, Problem, Ready, StopRequested
-from harness.frames import Bye, Frame, Hello, Message
+from harness.frames import Frame, Hello, Message
 from harness.schedule import Schedule
 from harness.spec import Spec
 from harness.stop import SOURCES, Request, Situation, StopHandle, StopRules
@@ -94,6 +94,7 @@ class Conductor:
         )
         self._start = math.nan
         self._told_of_trouble = False
+        self._was_ready = False
         self._insisted_at = -math.inf
         self._news = asyncio.Event()  # a stop was requested, or a worker died
 
@@ -152,10 +153,9 @@ class Conductor:
         self._record.frame(spec.runner, spec.shard, spec.incarnation, seq, line)
         self._ledger.hear(spec.runner, spec.shard, spec.incarnation, message)
         if isinstance(message, Frame):
-            self._baseline.hear(spec.runner, spec.shard, message)
             self._usage.hear(spec.runner, spec.shard, message)
-        elif isinstance(message, Bye):
-            self._baseline.settle(spec.runner, spec.shard, message.planned, message.at)
+            if not self._was_ready:  # afterwards it would only grow
+                self._baseline.hear(spec.runner, spec.shard, message)
         self._tell(message)
 
     def _tell(self, said: Message | Event | Tick) -> None:
@@ -189,6 +189,7 @@ class Conductor:
                 await situation.until(at)
                 # Looked at again: neither a stop nor a failure may have come in between.
                 if not self._requests and self._baseline.ready_at(self.now()) is not None:
+                    self._was_ready = True
                     self._note(Ready(at=at))
                     situation.ready.set_result(at)
                     return True

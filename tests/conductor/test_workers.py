@@ -111,6 +111,19 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def kill_after(seconds: float, conductor: subprocess.Popen[bytes]) -> float:
+    """Kill it so long after it started its worker. Returns when; the worker has ended by then, too."""
+    wait_until(lambda: children_of(conductor.pid))
+    time.sleep(seconds)
+    workers = children_of(conductor.pid)
+    assert workers
+    killed = time.monotonic()
+    conductor.kill()
+    conductor.wait()
+    wait_until(lambda: not any(map(alive, workers)), seconds=3.0)
+    return killed
+
+
 @pytest.mark.timeout(120)
 def test_a_killed_conductor_leaves_its_journal_and_no_orphan(tmp_path: Path) -> None:
     """SIGKILL at ten moments, from before the first tick on: whatever was written reads."""
@@ -122,16 +135,8 @@ def test_a_killed_conductor_leaves_its_journal_and_no_orphan(tmp_path: Path) -> 
             conductor = subprocess.Popen(
                 [sys.executable, "-m", "tests.conductor.conducting", str(folder), url], cwd=ROOT, start_new_session=True
             )
-            path = folder / "journal.sqlite"
-            wait_until(lambda path=path, conductor=conductor: path.exists() and children_of(conductor.pid))
-            time.sleep(random.uniform(0.0, 3.5))
-            workers = children_of(conductor.pid)
-            assert workers
-            killed = time.monotonic()
-            conductor.kill()
-            conductor.wait()
-            wait_until(lambda workers=workers: not any(map(alive, workers)), seconds=3.0)
-            with open_journal(path) as recording:
+            killed = kill_after(random.uniform(0.0, 3.5), conductor)
+            with open_journal(folder / "journal.sqlite") as recording:
                 entries = list(recording.entries())
             said = [entry.message for entry in entries if isinstance(entry, Said)]
             (anchor,) = [entry for entry in entries if isinstance(entry, Anchored)]
