@@ -263,7 +263,7 @@ class Conductor:
 
     async def _end_command(self, running: asyncio.Task[None]) -> None:
         """The command does not outlive the run: it was asked to end when the workers were, and has had their drain."""
-        if self._command is None or not self._command.running:
+        if self._command is None or not self._was_ready:
             return
         await asyncio.wait([running], timeout=BYE_GRACE)
         if self._command.running:
