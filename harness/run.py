@@ -3,9 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
@@ -18,20 +16,18 @@ from harness.conductor.observe import Observer
 from harness.events import Problem
 from harness.journal import Journal
 from harness.judge import judge
+from harness.plan import Plan
 from harness.recording import Said, open_journal
 from harness.run_folder import RunError, RunFolder, claim, find_run, write_whole
 from harness.statistics.ledger import Ledger
-from harness.stop import StopHandle, StopRules, signals_kept
+from harness.stop import AbortRule, StopHandle, StopRules, signals_kept
 from harness.verdict import Verdict
-
-if TYPE_CHECKING:
-    from harness.plan import Plan
 
 __all__ = ["RunError", "RunFolder", "StopHandle", "find_run", "rebuild", "run"]
 
 
 def run(
-    plan: "Plan",
+    plan: Plan,
     *,
     runs_dir: Path,
     run_id: str | None = None,
@@ -108,16 +104,25 @@ def encode_verdict(verdict: Verdict) -> bytes:
     return msgspec.json.format(msgspec.json.encode(verdict)) + b"\n"
 
 
-def _rules(plan: "Plan", stop_file: Path | None) -> Rules:
-    stop = plan.stop
+def _abort_rule(plan: "Plan") -> AbortRule | None:
+    condition = plan.abort_when
+    if condition is None or condition.window is None:
+        return None
+    return AbortRule(str(plan.stop.abort_when), condition.threshold, condition.window)
+
+
+def _rules(plan: Plan, stop_file: Path | None) -> Rules:
+    stop, condition = plan.stop, plan.abort_when
+    abort = None
+    if condition is not None:
+        assert condition.window is not None  # the plan refuses it otherwise
+        abort = AbortRule(text=stop.abort_when or "", below=condition.threshold, over=condition.window)
     rules = StopRules(
         max_duration=stop.max_duration,
         duration=stop.duration,
-        file=stop.file,
-        abort=stop.abort_when,
+        file=stop_file if stop_file is not None else plan.stop_file,
+        abort=abort,
         settle=stop.settle,
         drain=stop.drain,
     )
-    if stop_file is not None:
-        rules = replace(rules, file=stop_file)
     return Rules(baseline=plan.baseline, ready_timeout=plan.ready_timeout, stop=rules)

@@ -1,0 +1,229 @@
+"""A plan that was checked: what the rest of the program reads. Secrets stay names of variables until `specs`."""
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.brief import Brief, RunnerBrief
+from harness.objectives import Gate, Objective, Tolerance
+from harness.plan.grammar import Condition, parse, parse_abort
+from harness.plan.models import FromEnvironment, PlanFile, RunnerPlan, StopPlan, status_ranges
+from harness.plan.problems import PlanError, Problem
+from harness.plan.units import show_duration
+from harness.spec import Expect, Pool, Spec, Timeouts, Tls
+
+RATE_PER_WORKER = 50_000
+MOST_CONNECTIONS = 1024
+_FEWEST_CONNECTIONS = 16
+_MOST_WARM = 64
+_WARM_LATENCY = 0.05  # seconds of answers in flight that the warm pool is made for
+_WINDOW_ATTEMPTS = 20  # that a default window holds at least
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole configuration of a run."""
+
+    file: PlanFile
+    source: str  # the file's name, or "command line"
+    folder: Path  # what relative paths are relative to
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def stop(self) -> StopPlan:
+        """What ends the run."""
+        return self.file.stop
+
+    @property
+    def stop_file(self) -> Path | None:
+        """The file whose appearance ends it."""
+        return None if self.stop.file is None else self.folder / self.stop.file
+
+    @property
+    def abort_when(self) -> Condition | None:
+        """`success < 50% over 15s`, read."""
+        return None if self.stop.abort_when is None else parse_abort(self.stop.abort_when)
+
+    @property
+    def baseline(self) -> float:
+        """Clean seconds before the run is ready."""
+        return self.file.baseline
+
+    @property
+    def ready_timeout(self) -> float:
+        """Seconds within which it must become ready."""
+        return self.file.ready_timeout
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """Every objective, bound to its runner; a runner without any gets its probe's own."""
+        bound = []
+        for runner in self.file.runners:
+            own = [entry for entry in self.file.objectives if entry.runner in (None, runner.name)]
+            for entry in own:
+                condition = parse(entry.objective)
+                if entry.window is not None:
+                    condition = condition._replace(window=entry.window)
+                tolerate = Tolerance(
+                    causes=tuple(entry.tolerate.causes),
+                    components=tuple(entry.tolerate.components),
+                    phases=tuple(entry.tolerate.phases),
+                )
+                bound.append(_bind(entry.objective, condition, runner.name, Gate(entry.gate), tolerate))
+            if not own:
+                bound += [
+                    _bind(text, parse(text), runner.name, default=True) for text in default_objectives(runner.rate)
+                ]
+        return tuple(bound)
+
+    def brief(self, *, run: str, attempt: int) -> Brief:
+        """What the judge must know, for the journal."""
+        share, stretch = self.file.bounds.max_blind
+        return Brief(
+            run=run,
+            attempt=attempt,
+            version=harness.__version__,
+            python=platform.python_version(),
+            runners=tuple(
+                RunnerBrief(
+                    name=runner.name,
+                    probe=runner.probe,
+                    target=runner.url,
+                    rate=runner.rate,
+                    shards=shards_of(runner),
+                    degraded_is_good=runner.degraded == "good",
+                )
+                for runner in self.file.runners
+            ),
+            objectives=self.objectives(),
+            max_lag=self.file.bounds.max_lag,
+            max_blind_share=share,
+            max_blind_stretch=stretch,
+            min_seconds=self.stop.min_duration,
+            warnings=self.warnings,
+        )
+
+    def specs(self, environ: Mapping[str, str]) -> tuple[Spec, ...]:
+        """One for each runner and shard, with the secrets from `environ`. Raises PlanError: all missing variables."""
+        missing = [
+            Problem(self.source, None, f"runners[{index}].headers.{name}", f"the environment has no {content.env}")
+            for index, runner in enumerate(self.file.runners)
+            for name, content in runner.headers.items()
+            if isinstance(content, FromEnvironment) and content.env not in environ
+        ]
+        if missing:
+            raise PlanError(missing)
+        return tuple(
+            self._spec(runner, shard, environ) for runner in self.file.runners for shard in range(shards_of(runner))
+        )
+
+    def _spec(self, runner: RunnerPlan, shard: int, environ: Mapping[str, str]) -> Spec:
+        shards = shards_of(runner)
+        timeout, tls = runner.timeout, runner.tls
+        headers = tuple(
+            (name, environ[content.env] if isinstance(content, FromEnvironment) else content)
+            for name, content in runner.headers.items()
+        )
+        return Spec(
+            runner=runner.name,
+            probe=runner.probe,
+            rate=runner.rate,
+            shard=shard,
+            shards=shards,
+            url=runner.url,
+            method=runner.method,
+            headers=headers,
+            body=(runner.body or "").encode(),
+            fresh=runner.connections == "fresh",
+            timeouts=Timeouts(
+                connect=timeout.connect or timeout.total,
+                tls=timeout.tls or timeout.total,
+                first_byte=timeout.first_byte or timeout.total,
+                total=timeout.total,
+            ),
+            tls=Tls(
+                verify=tls.verify,
+                ca=self._path(tls.ca),
+                server_name=tls.server_name,
+                client_cert=self._path(tls.client_cert),
+                client_key=self._path(tls.client_key),
+            ),
+            expect=Expect(
+                statuses=status_ranges(runner.expect.status),
+                headers=tuple((name.lower(), pattern) for name, pattern in runner.expect.headers.items()),
+                body=runner.expect.body,
+            ),
+            pool=pool_of(runner, runner.rate / shards),
+            body_limit=runner.body_limit,
+            max_lag=self.file.bounds.max_lag,
+            drain=self.stop.drain,
+            resolve=tuple(runner.resolve.items()),
+            resolve_every=runner.resolve_every,
+            http2=runner.http2,
+            proxy=runner.proxy,
+        )
+
+    def _path(self, name: str | None) -> str | None:
+        return None if name is None else str((self.folder / name).absolute())
+
+    def redacted(self) -> dict[str, Any]:
+        """The plan as plain values, for plan.json. It holds no secrets, since a plan never does."""
+        return self.file.model_dump(mode="json", exclude_defaults=False)
+
+
+def shards_of(runner: RunnerPlan) -> int:
+    """How many workers share a runner's schedule."""
+    return runner.workers or max(1, math.ceil(runner.rate / RATE_PER_WORKER))
+
+
+def pool_of(runner: RunnerPlan, rate: float) -> Pool:
+    """A worker's connections: enough to tell a stall of the target (rate x time-out), within reason."""
+    patient = math.ceil(rate * runner.timeout.total)
+    cap = runner.pool.max or max(_FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, patient))
+    warm = runner.pool.warm
+    if warm is None:
+        warm = max(1, min(_MOST_WARM, math.ceil(rate * _WARM_LATENCY)))
+    return Pool(warm=min(warm, cap), cap=cap, handshakes=runner.pool.handshakes, idle=runner.pool.idle)
+
+
+def default_objectives(rate: float) -> tuple[str, ...]:
+    """Those of an app. At low rates the limits are widened to what the rate can decide: an outage objective needs more
+    than two ticks' distance, and a window at least twenty attempts."""
+    spacing = 1 / rate
+    outage = max(1.0, math.ceil(3 * spacing))
+    silence = max(2.0, math.ceil(3 * spacing))
+    window = max(60.0, math.ceil(_WINDOW_ATTEMPTS * spacing))
+    return (
+        "success >= 99.95%",
+        f"longest_outage < {show_duration(outage)}",
+        f"silence < {show_duration(silence)}",
+        f"success >= 95% over {show_duration(window)}",
+    )
+
+
+def _bind(
+    text: str,
+    condition: Condition,
+    runner: str,
+    gate: Gate = Gate.ENFORCE,
+    tolerate: Tolerance = Tolerance(),  # noqa: B008  (immutable)
+    *,
+    default: bool = False,
+) -> Objective:
+    if condition.window is not None and " over " not in text:
+        text = f"{text} over {show_duration(condition.window)}"
+    return Objective(
+        text=text,
+        runner=runner,
+        indicator=condition.indicator,
+        operator=condition.operator,
+        threshold=condition.threshold,
+        quantile=condition.quantile,
+        window=condition.window,
+        gate=gate,
+        tolerate=tolerate,
+        default=default,
+    )
