@@ -6,72 +6,50 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import msgspec
 import pytest
 
-from harness.brief import Brief
 from harness.conductor.observe import Tick
 from harness.events import Ready
+from harness.plan import Plan, load_plan
 from harness.run import RunError, StopHandle, encode_verdict, find_run, rebuild, run
-from harness.spec import Spec
 from harness.verdict import Decision, Verdict
-from tests.conductor.conducting import make_brief
-from tests.conductor.test_workers import serving, spec_for
-
-if TYPE_CHECKING:
-    from harness.plan import Plan
+from tests.conductor.test_workers import serving
 
 
-@dataclass(frozen=True)
-class Stops:
-    """The stop section of a plan, seconds."""
-
-    duration: float | None = None
-    max_duration: float = 60.0
-    file: Path | None = None
-    abort_when: None = None
-    settle: float = 0.0
-    drain: float = 1.0
-
-
-@dataclass(frozen=True)
-class Given:
-    """A plan as the door needs it, made by hand."""
-
-    url: str
-    stop: Stops = field(default_factory=Stops)
-    baseline: float = 1.0
-    ready_timeout: float = 10.0
-
-    def specs(self, environ: Mapping[str, str]) -> tuple[Spec, ...]:
-        return (spec_for(self.url),)
-
-    def brief(self, *, run: str, attempt: int) -> Brief:
-        return make_brief(self.specs({}), run, attempt)
-
-    def redacted(self) -> dict[str, Any]:
-        return {"url": self.url}
+def planned(folder: Path, url: str, stop: str = "", rest: str = "") -> Plan:
+    """A plan over this URL, from a file."""
+    file = folder / "plan.yml"
+    file.write_text(f"""
+runners:
+  - {{name: app, url: "{url}", rate: 100/s}}
+baseline: 1s
+stop: {{drain: 1s{stop and ", " + stop}}}
+{rest}
+""")
+    return load_plan(file)
 
 
-def door(given: Given, runs: Path, **more: Any) -> Verdict:
-    return run(cast("Plan", given), runs_dir=runs, environ=os.environ, **more)
+def door(plan: Plan, runs: Path, **more: Any) -> Verdict:
+    return run(plan, runs_dir=runs, environ=os.environ, **more)
 
 
 def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
     said: list[object] = []
     with serving() as url:
         verdict = door(
-            Given(url, Stops(duration=2.0)), tmp_path, run_id="r", observers=[lambda ledger, what: said.append(what)]
+            planned(tmp_path, url, "duration: 2s"),
+            tmp_path,
+            run_id="r",
+            observers=[lambda ledger, what: said.append(what)],
         )
         folder = find_run(tmp_path, "r")
         assert (verdict.run, verdict.attempt) == ("r", 1)
         assert sorted(path.name for path in folder.path.iterdir()) == ["journal.sqlite", "plan.json", "verdict.json"]
-        assert json.loads(folder.plan.read_text()) == {"url": url}
+        assert json.loads(folder.plan.read_text())["runners"][0]["url"] == url
         assert msgspec.json.decode(folder.verdict.read_bytes(), type=Verdict) == verdict
         assert rebuild(folder) == verdict
         assert verdict.seconds == 2.0
@@ -79,14 +57,14 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
         assert verdict.runners[0].failed == 0
         assert any(isinstance(what, Tick) for what in said)
         assert any(isinstance(what, Ready) for what in said)
-        assert door(Given(url, Stops(duration=1.0)), tmp_path, run_id="r").attempt == 2
+        assert door(planned(tmp_path, url, "duration: 1s"), tmp_path, run_id="r").attempt == 2
         assert find_run(tmp_path, "r").attempt == 2
         assert msgspec.json.decode(folder.verdict.read_bytes(), type=Verdict) == verdict
 
 
 def test_the_command_decides_when_it_stops(tmp_path: Path) -> None:
     with serving() as url:
-        verdict = door(Given(url), tmp_path, command=["sh", "-c", "sleep 1; exit 7"])
+        verdict = door(planned(tmp_path, url), tmp_path, command=["sh", "-c", "sleep 1; exit 7"])
     assert verdict.command_exit == 7
     assert verdict.exit_code == 5
     assert 0.9 < verdict.seconds < 4
@@ -96,7 +74,7 @@ def test_a_handle_stops_it_from_another_thread(tmp_path: Path) -> None:
     handle = StopHandle()
     with serving() as url:
         threading.Timer(4.0, handle.request, ["the daemon"]).start()
-        verdict = door(Given(url), tmp_path, stop_handle=handle)
+        verdict = door(planned(tmp_path, url), tmp_path, stop_handle=handle)
     assert "the daemon" in verdict.stopped_by
 
 
@@ -104,7 +82,7 @@ def test_the_callers_stop_file_takes_the_place_of_the_plans(tmp_path: Path) -> N
     file = tmp_path / "please"
     with serving() as url:
         threading.Timer(4.0, file.touch).start()
-        verdict = door(Given(url, Stops(file=tmp_path / "other")), tmp_path / "runs", stop_file=file)
+        verdict = door(planned(tmp_path, url, "file: other"), tmp_path / "runs", stop_file=file)
     assert str(file) in verdict.stopped_by
 
 
@@ -112,7 +90,7 @@ def test_a_signal_stops_it_and_the_handlers_are_put_back(tmp_path: Path) -> None
     before = signal.getsignal(signal.SIGINT)
     with serving() as url:
         threading.Timer(4.0, os.kill, [os.getpid(), signal.SIGINT]).start()
-        verdict = door(Given(url), tmp_path)
+        verdict = door(planned(tmp_path, url), tmp_path)
     assert "SIGINT" in verdict.stopped_by
     assert signal.getsignal(signal.SIGINT) == before
 
@@ -120,7 +98,7 @@ def test_a_signal_stops_it_and_the_handlers_are_put_back(tmp_path: Path) -> None
 def test_what_refuses_from_the_start_is_never_ready(tmp_path: Path) -> None:
     with serving() as url:
         pass
-    verdict = door(Given(url, ready_timeout=2.0), tmp_path, run_id="r")
+    verdict = door(planned(tmp_path, url, rest="ready_timeout: 2s"), tmp_path, run_id="r")
     assert verdict.exit_code == 4
     assert verdict.verdict is not Decision.PASS
     assert "refused" in " ".join(verdict.reasons)
@@ -130,13 +108,13 @@ def test_what_refuses_from_the_start_is_never_ready(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_written_is_told_before_the_first_tick(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with serving() as url, pytest.raises(RunError, match="can't write the run to"):
-        door(Given(url), tmp_path / "runs")
+        door(planned(tmp_path, url), tmp_path / "runs")
 
 
 def test_an_interrupted_run_is_judged_and_does_not_pass(tmp_path: Path) -> None:
     """As its journal would be without the last events."""
     with serving() as url:
-        assert door(Given(url, Stops(duration=2.0)), tmp_path, run_id="r").runners[0].failed == 0
+        assert door(planned(tmp_path, url, "duration: 2s"), tmp_path, run_id="r").runners[0].failed == 0
     folder = find_run(tmp_path, "r")
     with sqlite3.connect(folder.journal) as connection:
         connection.execute("""DELETE FROM events WHERE json_extract(CAST(line AS TEXT), '$.type')
@@ -155,7 +133,7 @@ def test_a_verdict_that_can_not_be_written_is_no_pass(tmp_path: Path) -> None:
             find_run(tmp_path, "r").verdict.mkdir()
 
     with serving() as url:
-        verdict = door(Given(url, Stops(duration=2.0)), tmp_path, run_id="r", observers=[obstruct])
+        verdict = door(planned(tmp_path, url, "duration: 2s"), tmp_path, run_id="r", observers=[obstruct])
     assert verdict.verdict is not Decision.PASS
     assert any("verdict.json can't be written" in problem for problem in verdict.harness.problems)
 
@@ -163,6 +141,6 @@ def test_a_verdict_that_can_not_be_written_is_no_pass(tmp_path: Path) -> None:
 def test_a_verdict_reads_as_it_was_written(tmp_path: Path) -> None:
     with serving() as url:
         begun = time.monotonic()
-        verdict = door(Given(url, Stops(duration=1.0)), tmp_path)
+        verdict = door(planned(tmp_path, url, "duration: 1s"), tmp_path)
         assert time.monotonic() - begun < 10
     assert msgspec.json.decode(encode_verdict(verdict), type=Verdict) == verdict
