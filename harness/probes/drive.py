@@ -1,0 +1,412 @@
+"""Drives a probe that is an async function, open-loop: a task for each tick, at most the pool's cap of them at once.
+
+It keeps the engine's rules where attempts are too few to need the engine's speed: time runs from the schedule, a
+deadline only nominates, our own pauses are never the target's fault, waiting for a slot is told from not being sent.
+It knows no protocol; `http` and the API operations are its probes. Times are seconds after the start.
+"""
+
+import asyncio
+import functools
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from harness.engine.blame import Blame, Stage
+from harness.engine.line import Line
+from harness.engine.metronome import Metronome
+from harness.engine.settling import tainted_or
+from harness.engine.timer import MakeTimer
+from harness.outcome import Cause, Component, Outcome, Timings
+from harness.recorder import Recorder
+from harness.schedule import Schedule
+from harness.spec import Spec
+
+_LOOK_AGAIN = 0.002  # seconds: time for the loop to read what lies in the kernel before an attempt is called late
+_IN_THE_NETWORK = frozenset({Stage.CONNECT, Stage.TLS})
+
+
+class Flight:
+    """One attempt in flight: what the probe is told, and where it notes its evidence as it goes, so that an attempt
+    that is ended from outside still tells how far it came."""
+
+    __slots__ = (
+        "_now",
+        "_on_limit",
+        "address",
+        "connect",
+        "dns",
+        "epoch",
+        "expired",
+        "first_at",
+        "fresh",
+        "intended",
+        "ordinal",
+        "paused_before",
+        "queued",
+        "reached",
+        "request_id",
+        "retried",
+        "sent",
+        "stage",
+        "status",
+        "task",
+        "tls",
+    )
+
+    def __init__(
+        self,
+        ordinal: int,
+        *,
+        intended: float,
+        reached: float,
+        paused_before: float,
+        now: Callable[[], float],
+        on_limit: Callable[["Flight", float, Blame], None],
+    ) -> None:
+        self._now = now
+        self._on_limit = on_limit
+        self.ordinal = ordinal
+        self.intended = intended
+        self.reached = reached
+        self.paused_before = paused_before
+        self.queued = max(0.0, now() - reached)
+        self.task: asyncio.Task[Blame | None] | None = None
+        self.expired: Blame | None = None
+        self.epoch = 0  # counts stages: a limit belongs to the one that it was set in
+        self.stage = Stage.CONNECT
+        self.sent: float | None = None
+        self.first_at: float | None = None
+        self.dns: float | None = None
+        self.connect: float | None = None
+        self.tls: float | None = None
+        self.status: int | None = None
+        self.address = ""
+        self.fresh = False
+        self.retried = False
+        self.request_id = ""
+
+    def enter(self, stage: str, limit: float = math.inf, blame: Blame | None = None) -> None:
+        """The attempt comes to another stage, which is to end within `limit` seconds, or `blame` is why it failed."""
+        self.epoch += 1
+        self.stage = stage
+        if blame is not None and limit < math.inf:
+            self._on_limit(self, self._now() + limit, blame)
+
+    def is_sent(self) -> None:
+        """The request is written, the first time or again."""
+        self.sent = self._now()
+        self.first_at = None
+
+    def has_begun(self) -> None:
+        """The answer has begun."""
+        self.first_at = self._now()
+        self.enter(Stage.BODY)
+
+    def timings(self, now: float) -> Timings:
+        """The stages so far."""
+        begun = self.first_at
+        return Timings(
+            queue=self.queued or None,
+            dns=self.dns,
+            connect=self.connect,
+            tls=self.tls,
+            first_byte=(begun if begun is not None else now) - self.sent if self.sent is not None else None,
+            body=now - begun if begun is not None else None,
+        )
+
+
+class Probe(Protocol):
+    """What one attempt does."""
+
+    @property
+    def connections(self) -> int:
+        """Connections held now."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Make ready before the first tick, and release everything after the last."""
+
+    async def attempt(self, flight: Flight) -> Blame | None:
+        """Try once; None if all is well. Evidence goes to the flight. It may be cancelled at any await."""
+
+
+class Driver:
+    """Keeps one shard's schedule for one probe. `run` returns when it was told to stop and every attempt is
+    settled."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        start: float,
+        clock: Callable[[], float],
+        make_timer: MakeTimer,
+        recorder: Recorder,
+        probe: Probe,
+    ) -> None:
+        """`start` is on the monotonic clock."""
+        self._start = start
+        self._clock = clock
+        self._recorder = recorder
+        self._probe = probe
+        self._total = spec.timeouts.total
+        self._cap = spec.pool.cap
+        self._patient = spec.pool.cap >= spec.rate / spec.shards * spec.timeouts.total
+        self._schedule = Schedule(spec.rate, spec.shard, spec.shards)
+        self._group: asyncio.TaskGroup | None = None
+        self._flights: dict[Flight, None] = {}
+        self._line = Line()
+        # (when to look, order, flight, its stage's epoch or -1 for the total, looks so far, blame, due)
+        self._limits: list[tuple[float, int, Flight, int, int, Blame | None, float]] = []
+        self._entries = itertools.count()
+        self._done = asyncio.Event()
+        self._drain_seconds = spec.drain
+        self._drain_until = math.inf
+        self._metronome = Metronome(
+            self._schedule,
+            first=spec.first,
+            max_lag=spec.max_lag,
+            start=start,
+            clock=clock,
+            make_timer=make_timer,
+            recorder=recorder,
+            driven=self,
+        )
+
+    # what the worker asks
+
+    @property
+    def metronome(self) -> Metronome:
+        """The beat."""
+        return self._metronome
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts begun and not settled."""
+        return len(self._flights)
+
+    @property
+    def connections(self) -> int:
+        """Connections held by the probe."""
+        return self._probe.connections
+
+    @property
+    def waiting(self) -> int:
+        """Ticks in line for a slot."""
+        return len(self._line)
+
+    def tell_counters(self) -> None:
+        """Nothing is counted aside."""
+
+    def open_ordinals(self) -> tuple[list[range], list[int]]:
+        """Reached and not settled: in line, and in flight."""
+        return list(self._line.ordinals()), [flight.ordinal for flight in self._flights]
+
+    def stop(self, at: float, drain: float) -> None:
+        """No tick intended at or after `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
+        self._drain_seconds = drain
+        if self._drain_until < math.inf:
+            self._drain_until = min(self._drain_until, self._now() + drain)
+        self._metronome.stop_at(at)
+
+    async def run(self) -> None:
+        """Make ready, keep the schedule, drain."""
+        async with self._probe.running(), asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                self._metronome.begin()
+                await self._done.wait()
+            finally:
+                self._metronome.close()
+
+    # attempts
+
+    def tick(self, ordinal: int, now: float) -> None:
+        """The metronome's: start an attempt, or put it in line for a slot."""
+        intended = self._schedule.intended(ordinal)
+        self._recorder.reached(intended, now)
+        if len(self._flights) < self._cap and not len(self._line):
+            self._launch(ordinal, intended, now, self._recorder.paused)
+        else:
+            self._line.join(ordinal, now - intended, self._recorder.paused)
+
+    def _launch(self, ordinal: int, intended: float, reached: float, paused_before: float) -> None:
+        assert self._group is not None
+        flight = Flight(
+            ordinal,
+            intended=intended,
+            reached=reached,
+            paused_before=paused_before,
+            now=self._now,
+            on_limit=self._limit,
+        )
+        self._flights[flight] = None
+        due = intended + self._total
+        heapq.heappush(self._limits, (due, next(self._entries), flight, -1, 0, None, due))
+        flight.task = self._group.create_task(self._probe.attempt(flight))
+        flight.task.add_done_callback(functools.partial(self._landed, flight))
+
+    def _limit(self, flight: Flight, due: float, blame: Blame) -> None:
+        heapq.heappush(self._limits, (due, next(self._entries), flight, flight.epoch, 0, blame, due))
+
+    def _landed(self, flight: Flight, task: "asyncio.Task[Blame | None]") -> None:
+        """An attempt's task has ended."""
+        if not task.cancelled() and task.exception() is not None:
+            return  # the probe is broken: the task group raises it, and the worker tells it
+        if task.cancelled() and flight.expired is None:
+            return  # we are being torn down
+        now = self._now()
+        del self._flights[flight]
+        blame = flight.expired or (None if task.cancelled() else task.result())
+        late = now - flight.intended > self._total
+        if blame is not None or late:
+            self._metronome.notice_pause(now)
+        paused = self._recorder.paused - flight.paused_before
+        if blame is not None:
+            blame = tainted_or(blame, paused)
+        elif late and paused > 0:
+            words = f"answered past its deadline; we were paused {paused:.3f} s"
+            blame = Blame(Cause.TAINTED, Component.HARNESS, words)
+        self._record(flight, now, blame, paused)
+        while len(self._line) and len(self._flights) < self._cap and self._drain_until > now:
+            ordinal, lag, paused_before = self._line.leave()
+            intended = self._schedule.intended(ordinal)
+            self._recorder.stage("queue", max(0.0, now - intended - lag))
+            self._launch(ordinal, intended, intended + lag, paused_before)
+
+    def _record(self, flight: Flight, now: float, blame: Blame | None, paused: float) -> None:
+        outstanding = bool(self._flights) or len(self._line) > 0
+        if flight.status is not None or blame is None:
+            self._recorder.count("fresh" if flight.fresh else "kept")
+        if blame is None:
+            sent = flight.sent if flight.sent is not None else flight.reached
+            first = flight.first_at if flight.first_at is not None else now
+            self._recorder.good(
+                flight.intended,
+                flight.reached,
+                sent,
+                first,
+                now,
+                paused,
+                flight.status or 0,
+                flight.address,
+                outstanding,
+            )
+            return
+        self._recorder.outcome(
+            Outcome(
+                tick=flight.ordinal,
+                intended=flight.intended,
+                reached=flight.reached,
+                finished=now,
+                sent=flight.sent,
+                cause=blame.cause,
+                component=blame.component,
+                status=flight.status,
+                address=flight.address,
+                fresh=flight.fresh,
+                retried=flight.retried,
+                request_id=flight.request_id[:200],
+                detail=blame.detail,
+                timings=flight.timings(now),
+                paused=paused,
+            ),
+            outstanding=outstanding,
+        )
+
+    # deadlines
+
+    def woken(self, now: float) -> float:
+        """The metronome's: expire what is due, drain; returns the next moment to look."""
+        self._expire_flights(now)
+        if len(self._line) and self._schedule.intended(self._line.head) + self._total <= now:
+            self._expire_line(now)
+        soonest = self._limits[0][0] if self._limits else math.inf
+        if len(self._line):
+            soonest = min(soonest, self._schedule.intended(self._line.head) + self._total)
+        if self._drain_until < math.inf:
+            if not self._flights and not len(self._line):
+                self._done.set()
+            elif now >= self._drain_until:
+                self._cut()
+            else:
+                soonest = min(soonest, self._drain_until)
+        return soonest
+
+    def _expire_flights(self, now: float) -> None:
+        """A deadline only nominates: our own pauses are added to it, and the loop gets a moment to read."""
+        limits = self._limits
+        while limits and limits[0][0] <= now:
+            _, _, flight, epoch, looks, blame, due = heapq.heappop(limits)
+            if flight not in self._flights or flight.expired is not None or epoch not in (-1, flight.epoch):
+                continue
+            extended = due + self._recorder.paused - flight.paused_before
+            if now < extended - 1e-9:
+                heapq.heappush(limits, (extended, next(self._entries), flight, epoch, 0, blame, due))
+            elif looks < 1:
+                heapq.heappush(limits, (now + _LOOK_AGAIN, next(self._entries), flight, epoch, looks + 1, blame, due))
+            else:
+                self._end(flight, blame or self._out_of_time(flight))
+
+    def _out_of_time(self, flight: Flight) -> Blame:
+        component = Component.NETWORK if flight.stage in _IN_THE_NETWORK else Component.TARGET
+        return Blame(Cause.TOTAL_TIMEOUT, component, f"not answered within {self._total:g} s, {flight.stage}")
+
+    @staticmethod
+    def _end(flight: Flight, blame: Blame) -> None:
+        flight.expired = blame
+        if flight.task is not None:
+            flight.task.cancel()
+
+    def _expire_line(self, now: float) -> None:
+        """Whose fault: the target's, if we had slots enough for as long as it stalls us."""
+        if self._patient:
+            blame = Blame(Cause.STALLED, Component.TARGET, "no slot came free: every attempt waits for the target")
+        else:
+            words = f"all {self._cap} slots wait; rate x timeout asks for more (`pool: {{max: …}}`)"
+            blame = Blame(Cause.POOL_LIMIT, Component.HARNESS, words)
+        line = self._line
+        told = False
+        while len(line) and self._schedule.intended(line.head) + self._total <= now:
+            ordinal, lag, paused_before = line.leave()
+            intended = self._schedule.intended(ordinal)
+            if told:
+                self._recorder.unsent(ordinal, ordinal, blame.cause, blame.component, [(int(intended), 1)])
+                continue
+            told = True  # one example of each batch is enough
+            self._recorder.outcome(
+                Outcome(
+                    tick=ordinal,
+                    intended=intended,
+                    reached=intended + lag,
+                    finished=now,
+                    cause=blame.cause,
+                    component=blame.component,
+                    detail=blame.detail,
+                    timings=Timings(queue=max(0.0, now - intended - lag)),
+                    paused=self._recorder.paused - paused_before,
+                ),
+                outstanding=True,
+            )
+
+    # ending
+
+    def finished(self) -> None:
+        """The metronome's: the last tick was handed out."""
+        self._drain_until = self._now() + self._drain_seconds
+
+    def _cut(self) -> None:
+        """The drain is over: what has no answer yet has none."""
+        while len(self._line):
+            ordinal, _, _ = self._line.leave()
+            second = int(self._schedule.intended(ordinal))
+            self._recorder.unsent(ordinal, ordinal, Cause.CUT, Component.HARNESS, [(second, 1)])
+        for flight in self._flights:
+            if flight.expired is None:
+                words = f"in flight when the drain ended, {flight.stage}"
+                self._end(flight, Blame(Cause.CUT, Component.HARNESS, words))
+
+    def _now(self) -> float:
+        return self._clock() - self._start
