@@ -86,7 +86,18 @@ class Ours(NamedTuple):
 def ours(arguments: list[str], *, core: int | None, limit: float = 300) -> Ours:
     """`cf-harness run …`, its verdict read from standard output."""
     with tempfile.TemporaryDirectory() as runs:
-        command = [sys.executable, "-m", "harness", "run", *arguments, "--format", "json", "--runs-dir", runs, "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "harness",
+            "run",
+            *arguments,
+            "--format",
+            "json",
+            "--runs-dir",
+            runs,
+            "--quiet",
+        ]
         cost = measured(command, core=core, limit=limit)
     try:
         return Ours(json.loads(cost.out), cost)

@@ -15,7 +15,11 @@ _PROGRAMS = {"nginx": ["nginx", "-v"], "wrk": ["wrk", "-v"], "hey": ["hey", "-h"
 def describe() -> dict[str, Any]:
     """Processor, cores, kernel, and the versions of what took part."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     versions = {"python": platform.python_version()}

@@ -137,8 +137,11 @@ def _compare(url: str, seconds: float) -> dict[str, Held]:
     rows["k6"] = _search(_k6, url, seconds, wrk.rate / 4)
     rows["cf-harness"] = _search(_ours, url, seconds, wrk.rate)
     for name, held in rows.items():
-        print(f"{name:>12}: {held.rate:10,.0f}/s  p99 {held.p99 * 1e3:7.2f} ms  {held.cpu_us:8.1f} µs  "
-              f"{held.pss / 1e6:6.0f} MB  failures {held.failures}", flush=True)
+        print(
+            f"{name:>12}: {held.rate:10,.0f}/s  p99 {held.p99 * 1e3:7.2f} ms  {held.cpu_us:8.1f} µs  "
+            f"{held.pss / 1e6:6.0f} MB  failures {held.failures}",
+            flush=True,
+        )
     return rows
 
 
@@ -157,7 +160,10 @@ def _plot(figures: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
 
     names = list(figures["plain"])
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
-    for axis, field, title in ((axes[0], "rate", "held rate, 1/s (p99 ≤ 10 ms)"), (axes[1], "cpu_us", "CPU per request, µs")):
+    for axis, field, title in (
+        (axes[0], "rate", "held rate, 1/s (p99 ≤ 10 ms)"),
+        (axes[1], "cpu_us", "CPU per request, µs"),
+    ):
         for offset, (kind, colour) in enumerate((("plain", "#0072b2"), ("tls", "#e69f00"))):
             values = [figures[kind][name][field] for name in names]
             axis.barh([i + 0.38 * offset for i in range(len(names))], values, height=0.36, label=kind, color=colour)

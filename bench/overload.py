@@ -34,7 +34,7 @@ def _run(arguments: list[str], wrapper: list[str]) -> dict[str, Any]:
 
 
 def _few_ports() -> dict[str, Any]:
-    """nginx and the harness in a namespace with twenty ports: fresh connections run out of them."""
+    """Nginx and the harness in a namespace with twenty ports: fresh connections run out of them."""
     script = Path(__file__).parent / "few_ports.sh"
     done = subprocess.run(
         ["unshare", "--net", "bash", str(script), sys.executable], capture_output=True, text=True, check=False

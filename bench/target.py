@@ -66,9 +66,7 @@ def _certificate(folder: Path) -> None:
     )
     (folder / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 
@@ -83,7 +81,16 @@ def nginx(core: int) -> Iterator[Target]:
         _certificate(folder)
         plain, tls = _free_port(), _free_port()
         (folder / "nginx.conf").write_text(_CONF.format(folder=folder, plain=plain, tls=tls))
-        command = ["taskset", "-c", str(core), program, "-c", str(folder / "nginx.conf"), "-e", str(folder / "start.log")]
+        command = [
+            "taskset",
+            "-c",
+            str(core),
+            program,
+            "-c",
+            str(folder / "nginx.conf"),
+            "-e",
+            str(folder / "start.log"),
+        ]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
                 _await_port(plain)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from harness.objectives import Indicator
 from harness.plan import units
 from harness.plan.grammar import ObjectiveError, parse
-from harness.plan.models import LATER_PROBES, PlanFile, check_header
+from harness.plan.models import LATER_PROBES, PlanFile, check_header, check_url
 from harness.plan.plan import Plan, pool_of, shards_of
 from harness.plan.problems import PlanError, Problem
 from harness.plan.source import Source, dotted, read
@@ -28,6 +28,7 @@ Keys = tuple[str | int, ...]
 class Overrides:
     """What the command line changes, for every runner of the plan. Texts as they were typed."""
 
+    url: str | None = None
     rate: str | None = None
     duration: str | None = None
     timeout: str | None = None
@@ -107,6 +108,7 @@ def _override(value: dict[str, Any], overrides: Overrides) -> tuple[dict[str, An
         else:
             changes[key] = text
 
+    take("--url", "url", overrides.url, check_url)
     take("--rate", "rate", overrides.rate, units.rate)
     take("--timeout", "timeout", overrides.timeout, units.duration)
     if overrides.fresh:

@@ -1,0 +1,126 @@
+"""Lends a run to the suites: options, the run itself as a fixture, the stop signal, and our exit codes.
+
+The tests of the harness itself (`tests/`) are not touched by any of this.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from harness.sandbox import Sandbox, SandboxConfig
+
+from harness.errors import HarnessError
+from harness.objectives import Objective
+from harness.plan import Overrides, Plan, load_plan
+from harness.run import run
+from harness.verdict import Judgement, Verdict
+
+_SUITES = Path(__file__).parent / "suites"
+_PLAN = pytest.StashKey[Plan]()
+_VERDICT = pytest.StashKey[Verdict]()
+_SANDBOX = pytest.StashKey[ExitStack]()
+
+_PASS, _FAIL, _USAGE, _INCONCLUSIVE = 0, 1, 2, 3
+_OF_PYTEST = {
+    pytest.ExitCode.OK: _PASS,
+    pytest.ExitCode.TESTS_FAILED: _FAIL,
+    pytest.ExitCode.INTERRUPTED: _INCONCLUSIVE,
+    pytest.ExitCode.INTERNAL_ERROR: _INCONCLUSIVE,
+    pytest.ExitCode.USAGE_ERROR: _USAGE,
+    pytest.ExitCode.NO_TESTS_COLLECTED: _INCONCLUSIVE,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the suites."""
+    group = parser.getgroup("cf-harness", "suites of cf-harness")
+    group.addoption("--plan", metavar="FILE", help="the plan (default: the suite's own plan.yml)")
+    group.addoption("--url", metavar="URL", help="the target of every runner (default: the plan's, or the sandbox)")
+    group.addoption("--rate", metavar="RATE", help="the rate of every runner, such as 10/s")
+    group.addoption("--duration", metavar="TIME", help="stop after this time, such as 5m (default: on TERM or INT)")
+    group.addoption("--stop-file", metavar="FILE", help="stop when this file appears")
+    group.addoption("--runs-dir", metavar="DIR", default="runs", help="where the run's folder goes")
+
+
+def _suite(config: pytest.Config) -> Path | None:
+    """The suite that was asked for, if one was."""
+    for argument in config.args:
+        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        for folder in (path, *path.parents):
+            if folder.parent == _SUITES:
+                return folder
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
+    """Exit with our codes when a suite was run."""
+    code = yield
+    if _suite(config) is None or config.option.collectonly:
+        return code  # type: ignore[return-value]  # a wrapper's return is the hook's result
+    if _SANDBOX in config.stash:
+        config.stash[_SANDBOX].close()
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and _VERDICT in config.stash:
+        return config.stash[_VERDICT].exit_code  # type: ignore[return-value]
+    return _OF_PYTEST.get(code, _INCONCLUSIVE)  # type: ignore[return-value]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Read the plan before anything is collected: its objectives are the tests."""
+    config = session.config
+    suite = _suite(config)
+    if suite is None:
+        return
+    option = config.option
+    url = option.url
+    try:
+        if option.plan is None and url is None and not option.collectonly:
+            stack = config.stash[_SANDBOX] = ExitStack()
+            url = stack.enter_context(Sandbox(SandboxConfig())).url
+        overrides = Overrides(url=url, rate=option.rate, duration=option.duration)
+        config.stash[_PLAN] = load_plan(option.plan or suite / "plan.yml", overrides)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for each objective."""
+    if "objective" in metafunc.fixturenames and _PLAN in metafunc.config.stash:
+        objectives = metafunc.config.stash[_PLAN].objectives()
+        metafunc.parametrize("objective", objectives, ids=[f"{o.runner}: {o.text}" for o in objectives])
+
+
+@pytest.fixture(scope="session")
+def verdict(pytestconfig: pytest.Config) -> Verdict:
+    """The run: traffic until the stop signal, then the judgement."""
+    option = pytestconfig.option
+    stop_file = Path(option.stop_file) if option.stop_file else None
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\nwatching until {option.duration or 'TERM or INT'} …", flush=True)
+        try:
+            made = run(pytestconfig.stash[_PLAN], runs_dir=Path(option.runs_dir), stop_file=stop_file)
+        except HarnessError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    pytestconfig.stash[_VERDICT] = made
+    return made
+
+
+@pytest.fixture
+def judgement(objective: Objective, verdict: Verdict) -> Judgement:
+    """What an objective came to."""
+    for made in verdict.objectives:
+        if made.text == objective.text and made.runner == objective.runner:
+            return made
+    pytest.fail(f"not judged: {'; '.join(verdict.reasons)}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The verdict and why, above pytest's own last line."""
+    if _VERDICT in config.stash:
+        made = config.stash[_VERDICT]
+        terminalreporter.section(f"cf-harness: {made.verdict.upper()} (exit {made.exit_code})")
+        for reason in made.reasons:
+            terminalreporter.line(reason)

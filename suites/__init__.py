@@ -1,0 +1,1 @@
+"""Suites: a plan, a pytest file and a README each. `pytest suites/NAME --plan P`."""

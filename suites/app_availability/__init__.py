@@ -1,0 +1,1 @@
+"""What an app's users see while the platform is deployed."""
