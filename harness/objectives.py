@@ -1,4 +1,4 @@
-"""Objectives as values: a condition on an indicator of one runner. `parse` reads their text; `harness.judge` judges them."""
+"""Objectives as values: a condition on an indicator of one runner. The plan reads them, `harness.judge` judges them."""
 
 from enum import StrEnum
 

@@ -20,10 +20,10 @@ from harness.plan import Plan
 from harness.recording import Said, open_journal
 from harness.run_folder import RunError, RunFolder, claim, find_run, write_whole
 from harness.statistics.ledger import Ledger
-from harness.stop import AbortRule, StopHandle, StopRules, signals_kept
+from harness.stop import AbortRule, RunHandle, StopRules, signals_kept
 from harness.verdict import Verdict
 
-__all__ = ["RunError", "RunFolder", "StopHandle", "find_run", "rebuild", "run"]
+__all__ = ["RunError", "RunFolder", "RunHandle", "find_run", "rebuild", "run"]
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     *,
     runs_dir: Path,
     run_id: str | None = None,
-    stop_handle: StopHandle | None = None,
+    handle: RunHandle | None = None,
     stop_file: Path | None = None,
     command: Sequence[str] | None = None,
     observers: Iterable[Observer] = (),
@@ -39,13 +39,13 @@ def run(
 ) -> Verdict:
     """Run a plan until something stops it, judge it, and leave everything in a new folder under `runs_dir`.
 
-    In the main thread TERM and INT are stop signals for as long as this lasts; elsewhere use `stop_handle`. `stop_file`
+    In the main thread TERM and INT are stop signals for as long as this lasts; elsewhere use `handle`. `stop_file`
     takes the place of the plan's. `command` (program and arguments) is run once the run is ready; its end is a stop
     signal too. Secrets are taken from `environ`.
 
     Raises RunError, JournalError or the plan's error before the first tick; from then on there is a verdict.
     """
-    handle = stop_handle if stop_handle is not None else StopHandle()
+    handle = handle if handle is not None else RunHandle()
     with signals_kept(handle):
         specs = plan.specs(environ)
         rules = _rules(plan, stop_file)

@@ -30,7 +30,7 @@ class Request:
     insists: bool = False  # comes from outside: the second such request cuts the drain short
 
 
-class StopHandle:
+class RunHandle:
     """Stops a run from another thread, or from a signal handler. The second request cuts the drain short."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Situation:
     """What the sources see of a run, and the two ways in which they act on it."""
 
     rules: StopRules
-    handle: StopHandle
+    handle: RunHandle
     command: Command | None
     runners: tuple[str, ...]
     now: Callable[[], float]  # seconds after the start
@@ -132,7 +132,7 @@ async def on_signal(situation: Situation) -> None:
 
 
 async def on_request(situation: Situation) -> None:
-    """The caller's StopHandle."""
+    """The caller's RunHandle."""
     loop = asyncio.get_running_loop()
     situation.handle.attach(lambda request: _threadsafe(loop, situation.request, request))
     try:
@@ -225,7 +225,7 @@ SOURCES: dict[str, Source] = {
 
 
 @contextmanager
-def signals_kept(handle: StopHandle) -> Iterator[None]:
+def signals_kept(handle: RunHandle) -> Iterator[None]:
     """While a run is being set up or its verdict written, TERM and INT go to `handle` instead of ending the process."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -15,7 +15,7 @@ import pytest
 from harness.conductor.observe import Tick
 from harness.events import Ready
 from harness.plan import Plan, load_plan
-from harness.run import RunError, StopHandle, encode_verdict, find_run, rebuild, run
+from harness.run import RunError, RunHandle, encode_verdict, find_run, rebuild, run
 from harness.verdict import Decision, Verdict
 from tests.conductor.test_workers import serving
 
@@ -71,10 +71,10 @@ def test_the_command_decides_when_it_stops(tmp_path: Path) -> None:
 
 
 def test_a_handle_stops_it_from_another_thread(tmp_path: Path) -> None:
-    handle = StopHandle()
+    handle = RunHandle()
     with serving() as url:
         threading.Timer(4.0, handle.request, ["the daemon"]).start()
-        verdict = door(planned(tmp_path, url), tmp_path, stop_handle=handle)
+        verdict = door(planned(tmp_path, url), tmp_path, handle=handle)
     assert "the daemon" in verdict.stopped_by
 
 

@@ -13,7 +13,7 @@ import pytest
 from harness import stop
 from harness.command import Command
 from harness.events import CommandEnded, Event
-from harness.stop import SOURCES, AbortRule, Request, Situation, StopHandle, StopRules, signals_kept
+from harness.stop import SOURCES, AbortRule, Request, Situation, RunHandle, StopRules, signals_kept
 from tests.conductor.conducting import in_loop
 from tests.conductor.virtual import in_no_time
 
@@ -33,7 +33,7 @@ class Watched:
         begun = asyncio.get_running_loop().time()
         self.situation = Situation(
             rules=rules or StopRules(),
-            handle=StopHandle(),
+            handle=RunHandle(),
             command=command,
             runners=("a", "b"),
             now=lambda: asyncio.get_running_loop().time() - begun,
@@ -197,7 +197,7 @@ async def test_a_command_and_its_children_are_signalled_together(tmp_path: Path)
 
 def test_signals_while_no_loop_runs_are_kept() -> None:
     """Between the plan's loading and the first tick, and while the verdict is written."""
-    handle = StopHandle()
+    handle = RunHandle()
     got: list[Request] = []
     before = signal.getsignal(signal.SIGTERM)
     with signals_kept(handle):

@@ -24,7 +24,7 @@ from harness.events import Anchored, Closed, Event, NeverReady, Problem, Ready, 
 from harness.frames import Frame, Hello, Message
 from harness.schedule import Schedule
 from harness.spec import Spec
-from harness.stop import SOURCES, Request, Situation, StopHandle, StopRules
+from harness.stop import SOURCES, Request, Situation, RunHandle, StopRules
 
 if TYPE_CHECKING:
     from harness.statistics.ledger import Ledger
@@ -73,7 +73,7 @@ class Conductor:
         launch: Launch,
         record: Record,
         ledger: "Ledger",
-        handle: StopHandle,
+        handle: RunHandle,
         command: Command | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:

@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from harness.objectives import Indicator
-from harness.plan.units import duration, share
+from harness.units import duration, share
 
 _FORM = re.compile(r"\s*([A-Za-z][\w.]*)\s*(<=|>=|<|>|==|=)\s*(.+?)(?:\s+over\s+(?:every\s+)?(\S+))?\s*")
 _QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|999|9999)")

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from harness import units
 from harness.objectives import Indicator
-from harness.plan import units
 from harness.plan.grammar import ObjectiveError, parse
 from harness.plan.models import LATER_PROBES, PlanFile, check_header, check_url
 from harness.plan.plan import Plan, pool_of, shards_of

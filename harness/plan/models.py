@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
+from harness import units
 from harness.outcome import Cause, Component
-from harness.plan import units
 from harness.plan.grammar import parse, parse_abort
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")

@@ -13,8 +13,8 @@ from harness.objectives import Gate, Objective, Tolerance
 from harness.plan.grammar import Condition, parse, parse_abort
 from harness.plan.models import FromEnvironment, PlanFile, RunnerPlan, StopPlan, status_ranges
 from harness.plan.problems import PlanError, Problem
-from harness.plan.units import show_duration
 from harness.spec import Expect, Pool, Spec, Timeouts, Tls
+from harness.units import show_duration
 
 RATE_PER_WORKER = 50_000
 MOST_CONNECTIONS = 1024

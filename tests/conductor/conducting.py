@@ -11,7 +11,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import uvloop
-from harness.statistics.ledger import Ledger
 
 from harness.brief import Brief, RunnerBrief
 from harness.command import Command
@@ -23,7 +22,8 @@ from harness.events import Event, Problem, Ready
 from harness.frames import Bye, Frame, Hello, Message
 from harness.journal import Journal
 from harness.spec import Pool, Spec, Timeouts
-from harness.stop import StopHandle, StopRules
+from harness.statistics.ledger import Ledger
+from harness.stop import RunHandle, StopRules
 
 TALKER = Path(__file__).with_name("talker.py")
 Kind = TypeVar("Kind")
@@ -87,7 +87,7 @@ class Scene:
         self.brief = make_brief(specs)
         self.journal = Journal(self.path, self.brief, {"runners": []})
         self.ledger = Ledger(self.brief)
-        self.handle = StopHandle()
+        self.handle = RunHandle()
         self.events: list[Event] = []
         self.messages: list[Message] = []
         self.ticks = 0

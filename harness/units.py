@@ -1,4 +1,4 @@
-"""Durations, rates, shares and sizes as they stand in plans: always with their unit. Pure."""
+"""Durations, rates, shares and sizes as people write them: always with their unit. Pure."""
 
 import math
 import re

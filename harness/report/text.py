@@ -1,0 +1,183 @@
+"""The report for people: 80 columns, the verdict and its reasons first, then the figures, then what they are worth."""
+
+from harness.outcome import Cause
+from harness.report.figures import UNBOUNDED, clock, count, day_and_time, seconds, share, size, value_of
+from harness.report.layout import WIDTH, columns, finished, fit, left, plain, right, rows, wrap
+from harness.report.runner import runner_section
+from harness.verdict import Decision, HarnessReport, Judgement, PhaseReport, State, Verdict
+
+_NAME = 14
+_TEXT = 26
+_REASONS = 8
+_OBJECTIVES = 40
+_PHASES = 12
+_PROBLEMS = 8
+
+_SIGNS = {State.MET: "✔", State.VIOLATED: "✖", State.UNKNOWN: "?"}
+
+
+def text(verdict: Verdict) -> str:
+    """The whole report. Every line fits 80 terminal cells."""
+    sections = [
+        _verdict(verdict),
+        _objectives(verdict.objectives),
+        *(runner_section(runner, verdict) for runner in verdict.runners),
+        _phases(verdict.phases, verdict),
+        _evidence(verdict),
+    ]
+    lines: list[str] = []
+    for section in sections:
+        if section:
+            lines += [*section, ""]
+    return finished(lines[:-1])
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in a word, with what an exit code beyond it says."""
+    word = verdict.verdict.value.upper()
+    if verdict.exit_code == 4:
+        return f"{word}: never became ready"
+    if verdict.command_exit:
+        return f"{word}: the command failed" if verdict.exit_code == 5 else f"{word}, and the command failed"
+    return word
+
+
+def span(verdict: Verdict) -> str:
+    """What was judged, from when to when, and what ended it."""
+    if verdict.ready is None:
+        when = f"begun {day_and_time(verdict.started)}, nothing was judged"
+    else:
+        when = (
+            f"judged {seconds(verdict.seconds)}, from {day_and_time(verdict.ready)} "
+            f"to {clock(verdict.ended, 0, verdict.ready)}"
+        )
+    return plain(f"{when}; ended by {verdict.stopped_by}" if verdict.stopped_by else when)
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    head = headline(verdict)
+    aside = f"run {plain(verdict.run)}/{verdict.attempt}, exit code {verdict.exit_code}"
+    rest = WIDTH - len(head) - 2
+    lines = [f"{head}  {right(aside, rest)}", "─" * WIDTH]
+    for reason in verdict.reasons[:_REASONS]:
+        lines += _bullet("•", plain(reason))
+    if len(verdict.reasons) > _REASONS:
+        lines.append(f"  … and {len(verdict.reasons) - _REASONS} more reasons")
+    if not verdict.reasons and verdict.verdict is Decision.PASS:
+        lines += _bullet("•", "every enforced objective was met")
+    lines += ["  " + line for line in wrap(span(verdict), WIDTH - 2)]
+    if verdict.command_exit is not None:
+        lines.append(f"  the command {_ended(verdict.command_exit)}")
+    for warning in verdict.warnings:
+        lines += _bullet("!", plain(warning))
+    return lines
+
+
+def _ended(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+
+
+def _bullet(sign: str, said: str) -> list[str]:
+    return [f"  {sign if number == 0 else ' '} {line}" for number, line in enumerate(wrap(said, WIDTH - 4))]
+
+
+def _objectives(objectives: list[Judgement]) -> list[str]:
+    if not objectives:
+        return ["Objectives", "  none was set: nothing could fail"]
+    lines = ["Objectives"]
+    name = min(_NAME, max(len(plain(one.runner)) for one in objectives))
+    for one in objectives[:_OBJECTIVES]:
+        warns = one.gate == "warn"
+        sign = "!" if warns and one.state is State.VIOLATED else _SIGNS[one.state]
+        cells = [(one.state.value, 8), (plain(one.runner), max(name, 1)), (plain(one.text), _TEXT)]
+        lines.append(f"  {sign} {columns(cells, indent=0)}  {judged(one)}")
+        said = one.why if one.state is not State.MET else ""
+        if warns and one.state is not State.MET:
+            said = f"warns only; {said}" if said else "warns only"
+        if one.forgiven:
+            said = f"{said}; {count(one.forgiven)} forgiven" if said else f"{count(one.forgiven)} forgiven"
+        lines += ["      " + line for line in wrap(plain(said), WIDTH - 6)]
+    if len(objectives) > _OBJECTIVES:
+        lines.append(f"  … and {len(objectives) - _OBJECTIVES} more objectives")
+    return lines
+
+
+def judged(one: Judgement) -> str:
+    """An objective's value, with its two bounds where they differ."""
+    value = value_of(one.text, one.value, one.threshold)
+    low, high = one.value_bounds
+    if low == high:
+        return value
+    first, last = (UNBOUNDED if bound is None else value_of(one.text, bound, one.threshold) for bound in (low, high))
+    return f"{value} ({first} – {last})"
+
+
+def _phases(phases: list[PhaseReport], verdict: Verdict) -> list[str]:
+    if not phases:
+        return []
+    lines = ["Phases"]
+    for phase in phases[:_PHASES]:
+        end = clock(phase.end, 3, verdict.started) if phase.end else "the end"
+        lines.append(f"  {left(plain(phase.name), 30)}  {clock(phase.start, 3, verdict.started)} to {end}")
+        for name, figures in phase.runners.items():
+            said = ", ".join(f"{key.replace('_', ' ')} {_figure(key, value)}" for key, value in figures.items())
+            lines.append(fit(f"    {left(plain(name), 14)}  {plain(said)}", WIDTH))
+    if len(phases) > _PHASES:
+        lines.append(f"  … and {len(phases) - _PHASES} more phases")
+    return lines
+
+
+def _figure(key: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if (key.startswith("p") and key[1:].isdigit()) or "seconds" in key or "outage" in key:
+        return seconds(value)
+    if key.startswith("success"):
+        return share(value)
+    return count(value)
+
+
+def _evidence(verdict: Verdict) -> list[str]:
+    harness = verdict.harness
+    lines = ["Evidence"]
+    for runner in verdict.runners:
+        if runner.sees:
+            lines += rows("sees", plain(f"{runner.name}: {runner.sees}"))
+    for runner in verdict.runners:
+        missed = runner.unknown.get(Cause.MISSED, 0)
+        lines += rows(
+            "own lag",
+            plain(
+                f"{runner.name}: p99 {seconds(runner.lag.p99)}, max {seconds(runner.lag.max)}; "
+                f"{count(missed)} ticks missed, {seconds(runner.blind_seconds)} blind"
+            ),
+        )
+    return lines + _health(harness)
+
+
+def _health(harness: HarnessReport) -> list[str]:
+    workers = f"{harness.workers} worker{'' if harness.workers == 1 else 's'}"
+    if harness.restarts:
+        workers += f", {harness.restarts} restarted"
+    lines = rows(
+        "harness",
+        plain(
+            f"{workers}, CPU {seconds(harness.cpu_seconds)}, memory {size(harness.peak_rss_bytes)}, "
+            f"clock drift {seconds(harness.clock_drift)}, "
+            f"cf-harness {harness.version}, Python {harness.python}"
+        ),
+    )
+    pauses = (
+        f"paused {seconds(harness.paused_seconds)} in all, worst wake {seconds(harness.wake_gap)} late, "
+        f"steal {share(harness.steal)}"
+    )
+    lines += rows("pauses", pauses + (f", paced by {plain(harness.timer)}" if harness.timer else ""))
+    if harness.canary.p99 is not None:
+        lines += rows(
+            "canary", f"p50 {seconds(harness.canary.p50)}, p99 {seconds(harness.canary.p99)}: the noise floor"
+        )
+    for problem in harness.problems[:_PROBLEMS]:
+        lines += rows("problem", plain(problem))
+    if len(harness.problems) > _PROBLEMS:
+        lines.append(f"  … and {len(harness.problems) - _PROBLEMS} more problems")
+    return lines

@@ -1,0 +1,166 @@
+"""Outages and blind time: what stretches of ticks mean in seconds. Pure.
+
+An outage is a maximal stretch of bad ticks; unknown ones inside don't end it. Its shortest length reads unknown ticks
+as good, its longest reads them as bad.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.statistics.kinds import UNKNOWN
+from harness.statistics.sweep import Stretch
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the judged ticks [first, stop) lie in time: seconds after the run's start."""
+
+    rate: float
+    first: int
+    stop: int
+    begin: float  # judged from here …
+    end: float  # … to here
+    offset: float = 0.0  # of the schedule's start
+
+    def time(self, tick: int) -> float:
+        """A tick's intended time; beyond the judged ones, the edge of the judged time."""
+        if tick < self.first:
+            return self.begin
+        if tick >= self.stop:
+            return self.end
+        return tick / self.rate + self.offset
+
+    def tick_from(self, when: float) -> int:
+        """The first judged tick intended at or after `when`."""
+        guess = max(self.first, min(self.stop, int((when - self.offset) * self.rate) + 1))
+        while guess > self.first and (guess - 1) / self.rate + self.offset >= when:
+            guess -= 1
+        while guess < self.stop and guess / self.rate + self.offset < when:
+            guess += 1
+        return guess
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between two ticks."""
+        return 1 / self.rate
+
+
+class Spell(NamedTuple):
+    """One outage."""
+
+    start: float  # the first bad tick's intended time
+    end: float | None  # the next good one's; None: it lasted to the end of the judged time
+    seconds: float
+    low: float
+    high: float
+    failures: int
+    parts: tuple[Stretch, ...]  # all its ticks, unknown ones included
+
+
+class Gap(NamedTuple):
+    """The time between two good ticks around ticks that are read as bad; the longer bound of an outage."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end - self.start
+
+
+def clusters(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
+    """Stretches that follow one another without a good tick between them."""
+    cluster: list[Stretch] = []
+    for stretch in stretches:
+        if cluster and cluster[-1].last + 1 != stretch.first:
+            yield cluster
+            cluster = []
+        cluster.append(stretch)
+    if cluster:
+        yield cluster
+
+
+def outages(axis: Axis, stretches: Iterable[Stretch]) -> list[Spell]:
+    """All outages, in order of time."""
+    found = []
+    for cluster in clusters(stretches):
+        bad = [stretch for stretch in cluster if stretch.kind not in UNKNOWN]
+        if not bad:
+            continue
+        start = axis.time(bad[0].first)
+        beyond = axis.time(cluster[-1].last + 1)
+        low = max(axis.time(last) - axis.time(first) for first, last in _bad_runs(cluster))
+        found.append(
+            Spell(
+                start=start,
+                end=None if cluster[-1].last + 1 >= axis.stop else beyond,
+                seconds=beyond - start,
+                low=low,
+                high=beyond - axis.time(cluster[0].first - 1),
+                failures=sum(stretch.last - stretch.first + 1 for stretch in bad),
+                parts=tuple(cluster),
+            )
+        )
+    return found
+
+
+def gaps_with_unknown_good(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
+    """The longer bounds of all outages if every unknown tick had been good."""
+    return [
+        Gap(axis.time(first - 1), axis.time(last + 1))
+        for cluster in clusters(stretches)
+        for first, last in _bad_runs(cluster)
+    ]
+
+
+def gaps_with_unknown_bad(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
+    """The longer bounds of all outages if every unknown tick had been bad."""
+    return [Gap(axis.time(cluster[0].first - 1), axis.time(cluster[-1].last + 1)) for cluster in clusters(stretches)]
+
+
+def blind_stretches(axis: Axis, stretches: Sequence[Stretch], max_share: float, max_stretch: float) -> list[Stretch]:
+    """Unknown ticks between good ones, short enough to be set aside; none of them if they are too many in all."""
+    blind: list[Stretch] = []
+    for cluster in clusters(stretches):
+        if any(stretch.kind not in UNKNOWN for stretch in cluster):
+            continue
+        first, last = cluster[0].first, cluster[-1].last
+        inside = first > axis.first and last + 1 < axis.stop
+        if inside and (last - first + 1) * axis.spacing <= max_stretch + 1e-9:
+            blind += cluster
+    seconds = ticks_in(blind) * axis.spacing
+    return blind if seconds <= max_share * (axis.end - axis.begin) + 1e-9 else []
+
+
+def without(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> list[Stretch]:
+    """Those that are not among the others."""
+    gone = set(others)
+    return [stretch for stretch in stretches if stretch not in gone]
+
+
+def cut_to(stretches: Iterable[Stretch], begin: int, end: int) -> Iterator[Stretch]:
+    """What of them lies in the ticks [begin, end)."""
+    for stretch in stretches:
+        if stretch.first < end and stretch.last >= begin:
+            yield Stretch(max(stretch.first, begin), min(stretch.last, end - 1), stretch.kind)
+
+
+def ticks_in(stretches: Iterable[Stretch]) -> int:
+    """How many ticks they hold."""
+    return sum(stretch.last - stretch.first + 1 for stretch in stretches)
+
+
+def _bad_runs(cluster: Iterable[Stretch]) -> Iterator[tuple[int, int]]:
+    """Consecutive bad ticks, whatever their causes."""
+    open_run: tuple[int, int] | None = None
+    for stretch in cluster:
+        if stretch.kind in UNKNOWN:
+            if open_run:
+                yield open_run
+            open_run = None
+        else:
+            open_run = (open_run[0] if open_run else stretch.first, stretch.last)
+    if open_run:
+        yield open_run

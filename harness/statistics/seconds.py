@@ -1,0 +1,124 @@
+"""What came of a runner second by second: the newest ones open for more, older ones sealed into a few hundred bytes.
+
+Service times, lag, statuses and addresses are kept as totals once a second is sealed: nobody asks for them by second.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.frames import Address, Second, merge_address, merge_second
+from harness.histogram import Histogram, merge_into
+
+OPEN_FOR = 30  # seconds that a second stays open: longer than most timeouts
+
+_encode = msgspec.msgpack.Encoder().encode
+_Packed = tuple[list[int], list[int]]
+_decode = msgspec.msgpack.Decoder(tuple[int, int, int, dict[str, int], _Packed, _Packed | None]).decode
+
+
+class SecondLog:
+    """The seconds of one runner, all shards together."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Second] = {}
+        self._sealed: dict[int, bytes] = {}
+        self._totals = Second()  # of the sealed ones
+        self._begin = 0
+        self._sealed_before = 0
+        self.newest = -1
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._sealed)
+
+    def add(self, key: int, delta: Second) -> None:
+        """Take in what came of one second; those before the begin are not kept."""
+        if key < self._begin:
+            return
+        second = self._open.get(key)
+        if second is None:
+            packed = self._sealed.pop(key, None)
+            second = self._open[key] = _unpacked(packed) if packed is not None else Second()
+        merge_second(second, delta)
+        if key > self.newest:
+            self.newest = key
+            self._seal(key - OPEN_FOR)
+
+    def begin_at(self, key: int) -> None:
+        """Forget what was before; called when a run becomes ready, while all that follows is still open."""
+        self._begin = key
+        self._open = {k: second for k, second in self._open.items() if k >= key}
+        self._sealed = {k: packed for k, packed in self._sealed.items() if k >= key}
+        self._totals = Second()
+
+    def get(self, key: int) -> Second | None:
+        """One second; of a sealed one, what `totals` holds is gone. Not to be changed."""
+        second = self._open.get(key)
+        if second is None and (packed := self._sealed.get(key)) is not None:
+            return _unpacked(packed)
+        return second
+
+    def within(self, begin: int, end: int) -> Iterator[tuple[int, Second]]:
+        """The seconds [begin, end) of which anything is known, in order."""
+        for key in range(max(begin, self._begin), min(end, self.newest + 1)):
+            second = self.get(key)
+            if second is not None:
+                yield key, second
+
+    def totals(self) -> Second:
+        """All seconds together: service times, lag, statuses and addresses alone."""
+        totals = Second()
+        for second in (self._totals, *self._open.values()):
+            _add_totals(totals, second)
+        return totals
+
+    def _seal(self, before: int) -> None:
+        if before <= self._sealed_before:
+            return
+        self._sealed_before = before
+        for key in [key for key in self._open if key < before]:
+            second = self._open.pop(key)
+            _add_totals(self._totals, second)
+            self._sealed[key] = _packed(second)
+
+
+def _add_totals(totals: Second, second: Second) -> None:
+    merge_into(totals.service, second.service)
+    merge_into(totals.lag, second.lag)
+    merge_into(totals.statuses, second.statuses)
+    for name, address in second.addresses.items():
+        merge_address(totals.addresses.setdefault(name, Address()), address)
+
+
+def _packed(second: Second) -> bytes:
+    low = None if second.latency_low == second.latency else _steps(second.latency_low)
+    return _encode((second.sent, second.good, second.degraded, second.causes, _steps(second.latency), low))
+
+
+def _unpacked(packed: bytes) -> Second:
+    sent, good, degraded, causes, latency, low = _decode(packed)
+    upper = _histogram(latency)
+    return Second(
+        sent=sent,
+        good=good,
+        degraded=degraded,
+        causes=causes,
+        latency=upper,
+        latency_low=dict(upper) if low is None else _histogram(low),
+    )
+
+
+def _steps(histogram: Histogram) -> _Packed:
+    """Indexes as the distances between them: most take one byte."""
+    indexes = sorted(histogram)
+    steps = [index - before for before, index in zip([0, *indexes], indexes, strict=False)]
+    return steps, [histogram[index] for index in indexes]
+
+
+def _histogram(packed: _Packed) -> Histogram:
+    histogram: Histogram = {}
+    index = 0
+    for step, count in zip(*packed, strict=True):
+        index += step
+        histogram[index] = count
+    return histogram
