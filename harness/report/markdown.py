@@ -2,7 +2,7 @@
 
 import re
 
-from harness.report.figures import clock, count, rate, seconds, share, tally
+from harness.figures import clock, count, rate, seconds, share, tally
 from harness.report.layout import fit, plain
 from harness.report.strip import draw
 from harness.report.text import headline, judged, span

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from harness.figures import clock, count, rate, seconds, share, tally
 from harness.outcome import OWN_CAUSES
-from harness.report.figures import clock, count, rate, seconds, share, tally
 from harness.report.layout import LABEL, WIDTH, columns, fit, left, plain, right, rows, wrap
 from harness.report.strip import axis, draw, legend, phase_line
 from harness.verdict import Example, Outage, PhaseReport, Quantiles, RunnerReport, SilenceStretch, Verdict

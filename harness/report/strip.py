@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from harness.report.figures import moment, seconds, whole_seconds
+from harness.figures import moment, seconds, whole_seconds
 from harness.report.layout import fit, plain, right
 from harness.verdict import PhaseReport, SecondCell
 

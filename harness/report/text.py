@@ -1,7 +1,7 @@
 """The report for people: 80 columns, the verdict and its reasons first, then the figures, then what they are worth."""
 
+from harness.figures import UNBOUNDED, clock, count, day_and_time, seconds, share, size, value_of
 from harness.outcome import Cause
-from harness.report.figures import UNBOUNDED, clock, count, day_and_time, seconds, share, size, value_of
 from harness.report.layout import WIDTH, columns, finished, fit, left, plain, right, rows, wrap
 from harness.report.runner import runner_section
 from harness.verdict import Decision, HarnessReport, Judgement, PhaseReport, State, Verdict

@@ -1,4 +1,4 @@
-"""How numbers and times are written in every report: with units, without false precision, and never rounded across a
+"""How numbers and times are written in every sentence and report: with units, without false precision, and never rounded across a
 threshold or up to 100 %."""
 
 import math
