@@ -11,13 +11,12 @@ from harness.engine.connection import Connection, Listener
 from harness.engine.dial import Dialer, Wire
 from harness.engine.dialing import Dial, Opened, Ticket, open_connection
 from harness.engine.expiry import Expiry
+from harness.engine.families import in_family, preferred_family
 from harness.engine.pool import Lane, Pool
-from harness.engine.resolver import Address, Resolver, families_of
+from harness.engine.resolver import Resolver
 from harness.outcome import Cause, Component
 from harness.recorder import Recorder
 from harness.spec import Spec
-
-_FAMILY_TRIAL = 1.0  # seconds that a family's first address gets to connect
 
 
 class User(Listener, Protocol):
@@ -69,7 +68,7 @@ class Opening:
         """Resolve, choose, warm up; `group` owns the dials. Returns the task that goes on resolving."""
         self._group = group
         await self._resolver.resolve()
-        await self._choose_family()
+        self._prefers_six = await preferred_family(self._resolver.addresses, self._dialer, self._spec.timeouts.connect)
         self.set_lanes()
         asking = group.create_task(self._resolver.keep_asking())
         await self._warm_up()
@@ -82,37 +81,9 @@ class Opening:
 
     # addresses
 
-    async def _choose_family(self) -> None:
-        """A host with addresses of both families is one host: use the first family that connects (RFC 8305), or a
-        target that listens on 127.0.0.1 alone would fail every second attempt on `localhost`."""
-        groups = families_of(self._resolver.addresses)
-        if len(groups) < 2:
-            return
-        for group in groups:
-            try:
-                wire = self._dialer.prepare(group[0])
-            except OSError:
-                continue
-            try:
-                async with asyncio.timeout(min(_FAMILY_TRIAL, self._spec.timeouts.connect)):
-                    await self._dialer.connect(wire, group[0])
-            except (OSError, TimeoutError):
-                continue
-            finally:
-                wire.close()
-            self._prefers_six = ":" in group[0][0]
-            return
-
-    def _wanted_addresses(self) -> tuple[Address, ...]:
-        addresses = self._resolver.addresses
-        if self._prefers_six is None:
-            groups = families_of(addresses)
-            return groups[0] if groups else ()
-        return tuple(a for a in addresses if (":" in a[0]) == self._prefers_six) or addresses
-
     def set_lanes(self) -> None:
         """Follow the host's addresses. A lane whose address is gone serves out its line and takes no more ticks."""
-        wanted = self._wanted_addresses()
+        wanted = in_family(self._resolver.addresses, self._prefers_six)
         if [lane.address for lane in self.pool.lanes] == list(wanted):
             return
         known = {lane.address: lane for lane in self.lanes()}

@@ -29,14 +29,10 @@ def target_of(spec: Spec) -> Target:
     return Target(parts.scheme == "https", host, port, spec.tls.server_name or host)
 
 
-def request_bytes(spec: Spec, user_agent: str) -> bytes:
-    """The whole request. Headers of the spec replace ours, Host included."""
-    parts = urlsplit(spec.url)
-    path = parts.path or "/"
-    if parts.query:
-        path += f"?{parts.query}"
+def request_headers(spec: Spec, user_agent: str) -> tuple[tuple[str, str], ...]:
+    """Names and values. Headers of the spec replace ours, Host included."""
     headers = {
-        "host": ("Host", _host_header(parts)),
+        "host": ("Host", _host_header(urlsplit(spec.url))),
         "user-agent": ("User-Agent", user_agent),
         "accept": ("Accept", "*/*"),
     }
@@ -46,7 +42,19 @@ def request_bytes(spec: Spec, user_agent: str) -> bytes:
         headers["connection"] = ("Connection", "close")
     for name, value in spec.headers:
         headers[name.lower()] = (name, value)
-    lines = [f"{spec.method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.values())]
+    return tuple(headers.values())
+
+
+def request_bytes(spec: Spec, user_agent: str) -> bytes:
+    """The whole request."""
+    parts = urlsplit(spec.url)
+    path = parts.path or "/"
+    if parts.query:
+        path += f"?{parts.query}"
+    lines = [
+        f"{spec.method} {path} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in request_headers(spec, user_agent)),
+    ]
     return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + spec.body
 
 

@@ -33,7 +33,6 @@ class Flight:
     that is ended from outside still tells how far it came."""
 
     __slots__ = (
-        "_now",
         "_on_limit",
         "address",
         "connect",
@@ -43,6 +42,7 @@ class Flight:
         "first_at",
         "fresh",
         "intended",
+        "now",
         "ordinal",
         "paused_before",
         "queued",
@@ -66,7 +66,7 @@ class Flight:
         now: Callable[[], float],
         on_limit: Callable[["Flight", float, Blame], None],
     ) -> None:
-        self._now = now
+        self.now = now
         self._on_limit = on_limit
         self.ordinal = ordinal
         self.intended = intended
@@ -93,16 +93,16 @@ class Flight:
         self.epoch += 1
         self.stage = stage
         if blame is not None and limit < math.inf:
-            self._on_limit(self, self._now() + limit, blame)
+            self._on_limit(self, self.now() + limit, blame)
 
     def is_sent(self) -> None:
         """The request is written, the first time or again."""
-        self.sent = self._now()
+        self.sent = self.now()
         self.first_at = None
 
     def has_begun(self) -> None:
         """The answer has begun."""
-        self.first_at = self._now()
+        self.first_at = self.now()
         self.enter(Stage.BODY)
 
     def timings(self, now: float) -> Timings:
