@@ -1,0 +1,306 @@
+"""The verbs and their options, as typer reads them. What a verb does is in the module of its name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import harness
+from harness.cli import USAGE, complain
+from harness.cli.options import (
+    OUTPUT,
+    STOPPING,
+    TRAFFIC,
+    Format,
+    FormatOption,
+    LiveOption,
+    OutputOption,
+    QuietOption,
+    RunsDirOption,
+    SandboxFormat,
+)
+from harness.errors import HarnessError
+
+_MORE = """
+[bold]Exit codes[/], the same in every verb
+ 0  PASS: every enforced objective was met
+ 1  FAIL: one was violated
+ 2  a mistake in the command or in the plan; nothing was started
+ 3  INCONCLUSIVE: the evidence does not carry a verdict
+ 4  never became ready: the target was broken before anything began
+ 5  PASS, but the command of --while failed
+"""
+
+_EXAMPLES = f"""
+[bold]Examples[/]
+ cf-harness demo
+ cf-harness run https://app.example.org/
+ cf-harness run plan.yml --while -- make deploy
+ cf-harness run plan.yml --format json --quiet | jq .verdict
+ cf-harness report 20261124T171250Z-abcd --format markdown
+{_MORE}
+[bold]More[/]
+ cf-harness run --help        every option of a run
+ cf-harness schema            every key of a plan, for your editor
+ docs/                        plan, causes and what to do, verdict rules
+"""
+
+_RUN_EXAMPLES = f"""
+[bold]Examples[/]
+ cf-harness run https://app.example.org/ --duration 5m
+ cf-harness run https://app.example.org/ --rate 50/s --fresh
+ cf-harness run plan.yml --objective 'p99 < 300ms' -o junit.xml
+ cf-harness run plan.yml -H 'Authorization: {{env: TOKEN}}'
+ cf-harness run plan.yml --while -- bosh -d cf deploy cf.yml
+
+It ends on Ctrl-C or TERM, when --duration is over, when the stop file
+appears, or with the command; then it judges. A second Ctrl-C hurries it.
+{_MORE}"""
+
+app = typer.Typer(
+    name="cf-harness",
+    help="Watches a Cloud Foundry platform while it is deployed, and says honestly whether anybody noticed.",
+    epilog=_EXAMPLES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run_words(words: Sequence[str]) -> int:
+    """Do what the words say. Returns the exit code. Raises HarnessError, or a fault of ours."""
+    words, command = _split(words)
+    program = typer.main.get_command(app)
+    try:
+        code = program.main(args=list(words), prog_name="cf-harness", standalone_mode=False, obj=command)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # else it is typer's word on a wrong use
+            raise
+        return _misused(error)
+    return code if isinstance(code, int) else 0
+
+
+def _split(words: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...] | None]:
+    """Our words, and the command behind `--`, which is nobody else's to read; None: there is no `--`."""
+    verb = next((word for word in words if not word.startswith("-")), None)
+    if verb != "run" or "--" not in words:
+        return words, None
+    at = list(words).index("--")
+    return words[:at], tuple(words[at + 1 :])
+
+
+def _misused(error: Exception) -> int:
+    said = error.format_message()  # type: ignore[attr-defined]  # typer's own, or click's with an older typer
+    if not said:  # bare `cf-harness`: the help was asked for, in a way
+        return USAGE
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "cf-harness"
+    said = " ".join(said.split()).rstrip(".").replace("Value error, ", "")
+    complain(f"{said[0].lower()}{said[1:]} (see {path} --help)")
+    return USAGE
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"cf-harness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options before the verb."""
+
+
+@app.command(epilog=_RUN_EXAMPLES, context_settings={"allow_extra_args": True})
+def run(
+    context: typer.Context,
+    target: Annotated[
+        str, typer.Argument(metavar="PLAN.yml|URL", help="A plan's file, or the URL to watch.", show_default=False)
+    ],
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="Requests of each runner: 10/s, 6/min.", rich_help_panel=TRAFFIC),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Limit of one request: 5s, 500ms.", rich_help_panel=TRAFFIC),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="A new connection for each request.", rich_help_panel=TRAFFIC)
+    ] = False,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header",
+            "-H",
+            metavar="'NAME: VALUE'",
+            help="A request header. Secrets as 'NAME: {env: VARIABLE}'. Repeatable.",
+            rich_help_panel=TRAFFIC,
+            show_default=False,
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Don't verify the server's certificate.", rich_help_panel=TRAFFIC)
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="The target of every runner of the plan.", rich_help_panel=TRAFFIC),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="More than 100 requests a second beyond loopback are meant.", rich_help_panel=TRAFFIC
+        ),
+    ] = False,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective",
+            metavar="TEXT",
+            help="A condition for every runner: 'success >= 99.95%', 'p95 < 300ms', 'longest_outage < 5s'. "
+            "Repeatable; added to the plan's.",
+            show_default=False,
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Stop this long after it became ready: 5m.", rich_help_panel=STOPPING),
+    ] = None,
+    beside: Annotated[
+        bool,
+        typer.Option(
+            "--while",
+            help="Run the command behind -- once ready; its end is the stop: --while -- make deploy",
+            rich_help_panel=STOPPING,
+        ),
+    ] = False,
+    stop_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Stop when this file appears.", rich_help_panel=STOPPING)
+    ] = None,
+    ready_timeout: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Give up (exit 4) if not ready by then.", rich_help_panel=STOPPING),
+    ] = None,
+    form: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+    run_id: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The run's name; by default the time.", rich_help_panel=OUTPUT),
+    ] = None,
+    quiet: QuietOption = False,
+    live: LiveOption = None,
+) -> int:
+    """Watch a target until something stops it, then judge what was seen."""
+    command = _command(context, beside)
+    if quiet and live:
+        raise _wrong("--quiet and --live contradict each other")
+    from harness.cli.run import Wishes, run_target
+    from harness.plan import Overrides
+
+    overrides = Overrides(
+        url=url,
+        rate=rate,
+        duration=duration,
+        timeout=timeout,
+        fresh=fresh,
+        objectives=tuple(objective or ()),
+        headers=tuple(header or ()),
+        insecure=insecure,
+        yes=yes,
+        ready_timeout=ready_timeout,
+    )
+    wishes = Wishes(runs_dir=runs_dir, run_id=run_id, form=form, files=tuple(output or ()), quiet=quiet, live=live)
+    return run_target(target, overrides, wishes, stop_file=stop_file, command=command)
+
+
+def _command(context: typer.Context, beside: bool) -> tuple[str, ...] | None:
+    """The command behind `--`, or what is wrong with it."""
+    command: tuple[str, ...] | None = context.obj
+    extra = list(context.args)
+    if beside and command is None:
+        meant = " ".join(extra) or "make deploy"
+        raise _wrong(f"--while says that a command follows behind --, and none does: --while -- {meant}")
+    if beside and not command:
+        raise _wrong("there is no command behind --: --while -- make deploy")
+    if command is not None and not beside:
+        raise _wrong("a command behind -- needs --while before it: --while -- " + (" ".join(command) or "make deploy"))
+    if extra:
+        raise _wrong(f"one plan or URL at a time: what is {extra[0]!r}?")
+    return command
+
+
+class UseError(HarnessError):
+    """Options that don't go together."""
+
+
+def _wrong(text: str) -> UseError:
+    return UseError(text)
+
+
+@app.command()
+def report(
+    name: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's name under --runs-dir, or its folder.", show_default=False)
+    ],
+    form: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+) -> int:
+    """Judge a run again from its journal and print the report; an interrupted run too."""
+    from harness.cli.deliver import check_outputs, deliver
+    from harness.run import find_run, rebuild
+
+    files = tuple(output or ())
+    check_outputs(files)
+    return deliver(rebuild(find_run(runs_dir, name)), form, files)
+
+
+@app.command()
+def schema() -> int:
+    """Print the plan's JSON Schema: editors complete and check from it."""
+    import json
+
+    from harness.cli.deliver import show
+    from harness.plan import schema as schema_of_plan
+
+    show(json.dumps(schema_of_plan(), indent=2) + "\n")
+    return 0
+
+
+@app.command()
+def sandbox(
+    routers: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Routers behind the load balancer.")] = 2,
+    instances: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Instances of the app.")] = 2,
+    tls: Annotated[bool, typer.Option("--tls", help="HTTPS, with a certificate authority of its own.")] = False,
+    layer: Annotated[
+        int, typer.Option(metavar="4|7", help="The load balancer passes connections (4) or requests (7).")
+    ] = 4,
+    script: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A deployment to act out: steps at times.", show_default=False)
+    ] = None,
+    form: Annotated[
+        SandboxFormat, typer.Option("--format", help="How it says that it serves; json: one line.")
+    ] = SandboxFormat.TEXT,
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
+) -> int:
+    """Serve a small Cloud Foundry on loopback until Ctrl-C or TERM, and act out a deployment's faults."""
+    from harness.cli.sandbox import serve_sandbox
+
+    return serve_sandbox(
+        routers=routers, instances=instances, tls=tls, layer=layer, script=script, form=form, port=port
+    )
+
+
+@app.command()
+def demo(runs_dir: RunsDirOption = Path("runs"), quiet: QuietOption = False, live: LiveOption = None) -> int:
+    """See it work, in under a minute: two deployments of the sandbox, one that nobody notices and one that users do."""
+    from harness.cli.demo import show_demo
+
+    return show_demo(runs_dir, quiet=quiet, live=live)

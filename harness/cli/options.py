@@ -1,0 +1,66 @@
+"""The options that several verbs share, and the words of their help."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a verdict is written; the names of `harness.report.REPORTS`."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+
+
+class SandboxFormat(StrEnum):
+    """How the sandbox says that it serves."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+TRAFFIC = "Traffic"
+STOPPING = "When it begins and ends"
+OUTPUT = "What is written"
+
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="What goes to standard output at the end. Everything else goes to standard error.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+OutputOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Also write a report here, in the format of its ending: .txt, .json, .xml (JUnit), .md. Repeatable.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+RunsDirOption = Annotated[
+    Path,
+    typer.Option("--runs-dir", metavar="DIR", help="Where the folders of all runs lie.", rich_help_panel=OUTPUT),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No live view, no lines of progress.", rich_help_panel=OUTPUT),
+]
+LiveOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--live/--no-live",
+        help="A view that redraws itself, or lines: every 10 s and at every outage's beginning and end. "
+        "By default a view in a terminal, lines in a pipe and beside a command.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
