@@ -252,19 +252,19 @@ class RunnerPlan(Model):
 
 def check_url(value: str) -> str:
     """An http or https URL with a host and nothing secret. Raises ValueError."""
+    shown = re.sub(r"//[^/?#]*@", "//***@", value)  # a message goes to logs
     try:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{value!r} is not a URL: {error}") from None
+        raise ValueError(f"{shown!r} is not a URL: {error}") from None
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{value!r}: expected a URL that starts with http:// or https://")
+        raise ValueError(f"{shown!r}: expected a URL that starts with http:// or https://")
     if not parts.hostname or re.search(r"[\s\x00-\x1f]", value):
-        raise ValueError(f"{value!r}: expected http(s)://host[:port]/path")
+        raise ValueError(f"{shown!r}: expected http(s)://host[:port]/path")
     if port == 0:
-        raise ValueError(f"{value!r}: ports go from 1 to 65535")
+        raise ValueError(f"{shown!r}: ports go from 1 to 65535")
     if parts.username or parts.password:
-        shown = value.replace(f"{parts.username}:{parts.password}@", "***@")
         raise ValueError(f"{shown!r}: no user or password in a URL; use headers with {{env: NAME}}")
     if not value.isascii():
         raise ValueError(f"{value!r}: write the host in punycode and the path percent-encoded")
