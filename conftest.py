@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from harness.sandbox import Sandbox, SandboxConfig
 
 from harness.errors import HarnessError
 from harness.objectives import Objective
@@ -76,6 +75,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     url = option.url
     try:
         if option.plan is None and url is None and not option.collectonly:
+            from harness.sandbox import Sandbox, SandboxConfig  # only a suite without a target needs it
+
             stack = config.stash[_SANDBOX] = ExitStack()
             url = stack.enter_context(Sandbox(SandboxConfig())).url
         overrides = Overrides(url=url, rate=option.rate, duration=option.duration)

@@ -114,4 +114,5 @@ Event = (
 
 def decode_event(line: bytes) -> Event:
     """Read one event as the journal holds it. Raises msgspec.DecodeError or ValidationError."""
-    return msgspec.json.decode(line, type=Event)
+    event: Event = msgspec.json.decode(line, type=Event)
+    return event

@@ -1,5 +1,5 @@
-"""How numbers and times are written in every sentence and report: with units, without false precision, and never rounded across a
-threshold or up to 100 %."""
+"""How numbers and times are written, in sentences and in reports: with units, without false precision, and never
+rounded across a threshold or up to 100 %."""
 
 import math
 from datetime import UTC, datetime

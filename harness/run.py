@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from harness.brief import Brief
 from harness.command import Command
 from harness.conductor import Conductor, Rules
 from harness.conductor.clock import SystemClock
@@ -18,6 +19,7 @@ from harness.journal import Journal
 from harness.judge import judge
 from harness.plan import Plan
 from harness.recording import Said, open_journal
+from harness.report import FILES, REPORTS
 from harness.run_folder import RunError, RunFolder, claim, find_run, write_whole
 from harness.statistics.ledger import Ledger
 from harness.stop import AbortRule, RunHandle, StopRules, signals_kept
@@ -77,14 +79,7 @@ def run(
             trouble = journal.close()
         if trouble and not known:
             ledger.note(Problem(at=conductor.now(), text=trouble, spoils=True))
-        verdict = judge(brief, ledger)
-        try:
-            write_whole(folder.verdict, encode_verdict(verdict))
-        except OSError as error:
-            text = f"verdict.json can't be written to {folder.path}: {error.strerror or error}"
-            ledger.note(Problem(at=conductor.now(), text=text, spoils=True))
-            verdict = judge(brief, ledger)
-        return verdict
+        return _leave_reports(folder, brief, ledger, conductor.now())
 
 
 def rebuild(folder: RunFolder) -> Verdict:
@@ -99,16 +94,27 @@ def rebuild(folder: RunFolder) -> Verdict:
         return judge(recording.brief, ledger)
 
 
-def encode_verdict(verdict: Verdict) -> bytes:
-    """The text of `verdict.json`."""
-    return msgspec.json.format(msgspec.json.encode(verdict)) + b"\n"
+def _leave_reports(folder: RunFolder, brief: Brief, ledger: Ledger, now: float) -> Verdict:
+    """Write every report into the run's folder, verdict.json last: it tells of those that could not be written."""
+    verdict = judge(brief, ledger)
+    for name, file in FILES.items():
+        if name != "json":
+            try:
+                write_whole(folder.path / file, REPORTS[name](verdict).encode())
+            except Exception as error:  # a report writer: its fault is told, and costs nothing but its report
+                ledger.note(Problem(at=now, text=_unwritten(folder, file, error), spoils=False))
+    verdict = judge(brief, ledger)
+    try:
+        write_whole(folder.verdict, REPORTS["json"](verdict).encode())
+    except OSError as error:
+        ledger.note(Problem(at=now, text=_unwritten(folder, folder.verdict.name, error), spoils=True))
+        verdict = judge(brief, ledger)
+    return verdict
 
 
-def _abort_rule(plan: "Plan") -> AbortRule | None:
-    condition = plan.abort_when
-    if condition is None or condition.window is None:
-        return None
-    return AbortRule(str(plan.stop.abort_when), condition.threshold, condition.window)
+def _unwritten(folder: RunFolder, file: str, error: Exception) -> str:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+    return f"{file} can't be written to {folder.path}: {why}"
 
 
 def _rules(plan: Plan, stop_file: Path | None) -> Rules:

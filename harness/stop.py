@@ -6,6 +6,7 @@ Sources decide nothing about how a run stops: that is the conductor's part.
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,29 +31,48 @@ class Request:
     insists: bool = False  # comes from outside: the second such request cuts the drain short
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A named moment that the pipeline reports: the begin or the end of a phase, or neither."""
+
+    name: str
+    edge: str  # "begin", "end" or ""
+    monotonic: float  # CLOCK_MONOTONIC of the moment, seconds
+
+
 class RunHandle:
-    """Stops a run from another thread, or from a signal handler. The second request cuts the drain short."""
+    """Speaks to a run from another thread, or from a signal handler: stops it, marks moments. The second request to
+    stop cuts the drain short."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may interrupt its own thread inside
-        self._requests: list[Request] = []
-        self._listener: Callable[[Request], None] | None = None
+        self._said: list[Request | Mark] = []
+        self._listener: Callable[[Request | Mark], None] | None = None
 
     def request(self, by: str = "request") -> None:
         """Ask for the stop. Returns at once; one that comes before the run began is kept for it."""
-        asked = Request(by, insists=True)
+        self._say(Request(by, insists=True))
+
+    def mark(self, name: str, edge: str = "", monotonic: float | None = None) -> None:
+        """Note a moment, by default this one; `edge`: "begin" or "end" of a phase, or neither. `monotonic`: when it
+        was (CLOCK_MONOTONIC, seconds). Raises ValueError on another edge. Returns at once."""
+        if edge not in ("", "begin", "end"):
+            raise ValueError(f"{edge!r} is no edge of a phase: begin, end, or nothing for a moment")
+        self._say(Mark(name, edge, monotonic if monotonic is not None else time.monotonic()))
+
+    def _say(self, said: Request | Mark) -> None:
         with self._lock:
             if self._listener is None:
-                self._requests.append(asked)
+                self._said.append(said)
             else:
-                self._listener(asked)
+                self._listener(said)
 
-    def attach(self, listener: Callable[[Request], None]) -> None:
-        """Hand over what was asked so far and what comes; called by the run, `listener` in any thread."""
+    def attach(self, listener: Callable[[Request | Mark], None]) -> None:
+        """Hand over what was said so far and what comes; called by the run, `listener` in any thread."""
         with self._lock:
             self._listener = listener
-            while self._requests:
-                listener(self._requests.pop(0))
+            while self._said:
+                listener(self._said.pop(0))
 
     def detach(self) -> None:
         """The run is over."""
@@ -92,6 +112,7 @@ class Situation:
     now: Callable[[], float]  # seconds after the start
     good_and_bad: Callable[[str, float, float], tuple[int, int]]  # runner, begin, end -> ticks
     request: Callable[[Request], None]
+    mark: Callable[[Mark], None]
     note: Callable[[Event], None]
     ready: "asyncio.Future[float]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -134,15 +155,22 @@ async def on_signal(situation: Situation) -> None:
 async def on_request(situation: Situation) -> None:
     """The caller's RunHandle."""
     loop = asyncio.get_running_loop()
-    situation.handle.attach(lambda request: _threadsafe(loop, situation.request, request))
+
+    def said(what: Request | Mark) -> None:
+        if isinstance(what, Mark):
+            situation.mark(what)
+        else:
+            situation.request(what)
+
+    situation.handle.attach(lambda what: _threadsafe(loop, said, what))
     try:
         await asyncio.Event().wait()
     finally:
         situation.handle.detach()
 
 
-def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[Request], None], request: Request) -> None:
-    loop.call_soon_threadsafe(call, request)
+def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[Request | Mark], None], what: Request | Mark) -> None:
+    loop.call_soon_threadsafe(call, what)
 
 
 async def on_file(situation: Situation) -> None:

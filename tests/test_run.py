@@ -15,7 +15,7 @@ import pytest
 from harness.conductor.observe import Tick
 from harness.events import Ready
 from harness.plan import Plan, load_plan
-from harness.run import RunError, RunHandle, encode_verdict, find_run, rebuild, run
+from harness.run import RunError, RunHandle, find_run, rebuild, run
 from harness.verdict import Decision, Verdict
 from tests.conductor.test_workers import serving
 
@@ -48,7 +48,14 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
         )
         folder = find_run(tmp_path, "r")
         assert (verdict.run, verdict.attempt) == ("r", 1)
-        assert sorted(path.name for path in folder.path.iterdir()) == ["journal.sqlite", "plan.json", "verdict.json"]
+        assert sorted(path.name for path in folder.path.iterdir()) == [
+            "journal.sqlite",
+            "junit.xml",
+            "plan.json",
+            "report.md",
+            "report.txt",
+            "verdict.json",
+        ]
         assert json.loads(folder.plan.read_text())["runners"][0]["url"] == url
         assert msgspec.json.decode(folder.verdict.read_bytes(), type=Verdict) == verdict
         assert rebuild(folder) == verdict
@@ -138,9 +145,19 @@ def test_a_verdict_that_can_not_be_written_is_no_pass(tmp_path: Path) -> None:
     assert any("verdict.json can't be written" in problem for problem in verdict.harness.problems)
 
 
-def test_a_verdict_reads_as_it_was_written(tmp_path: Path) -> None:
+def test_a_pipelines_marks_are_phases_of_the_verdict(tmp_path: Path) -> None:
+    handle = RunHandle()
+
+    def on_ready(ledger: object, what: object) -> None:
+        if isinstance(what, Ready):
+            handle.mark("deploy-router", "begin")
+            handle.mark("deploy-router", "end", time.monotonic() + 1)
+
     with serving() as url:
-        begun = time.monotonic()
-        verdict = door(planned(tmp_path, url, "duration: 1s"), tmp_path)
-        assert time.monotonic() - begun < 10
-    assert msgspec.json.decode(encode_verdict(verdict), type=Verdict) == verdict
+        verdict = door(
+            planned(tmp_path, url, "duration: 2s"), tmp_path, run_id="r", handle=handle, observers=[on_ready]
+        )
+    (phase,) = verdict.phases
+    assert phase.name == "deploy-router"
+    assert phase.runners["app"]["success"] == 1.0
+    assert rebuild(find_run(tmp_path, "r")) == verdict

@@ -13,7 +13,7 @@ import pytest
 from harness import stop
 from harness.command import Command
 from harness.events import CommandEnded, Event
-from harness.stop import SOURCES, AbortRule, Request, Situation, RunHandle, StopRules, signals_kept
+from harness.stop import SOURCES, AbortRule, Mark, Request, RunHandle, Situation, StopRules, signals_kept
 from tests.conductor.conducting import in_loop
 from tests.conductor.virtual import in_no_time
 
@@ -28,6 +28,7 @@ class Watched:
         good_and_bad: Callable[[str, float, float], tuple[int, int]] = lambda runner, begin, end: (0, 0),
     ) -> None:
         self.requests: list[Request] = []
+        self.marks: list[Mark] = []
         self.events: list[Event] = []
         self.asked = asyncio.Event()
         begun = asyncio.get_running_loop().time()
@@ -39,6 +40,7 @@ class Watched:
             now=lambda: asyncio.get_running_loop().time() - begun,
             good_and_bad=good_and_bad,
             request=self._request,
+            mark=self.marks.append,
             note=self.events.append,
         )
 
@@ -205,3 +207,17 @@ def test_signals_while_no_loop_runs_are_kept() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
     handle.attach(got.append)
     assert [request.by for request in got] == ["SIGTERM"]
+
+
+@in_no_time
+async def test_marks_reach_the_run_with_their_moment() -> None:
+    watched = Watched()
+    watched.situation.handle.mark("router", "begin", 12.5)
+    watched.situation.handle.request("then")
+    await watched.first("request")
+    assert watched.marks == [Mark("router", "begin", 12.5)]
+
+
+def test_a_phase_has_no_other_edges() -> None:
+    with pytest.raises(ValueError, match="no edge"):
+        RunHandle().mark("router", "middle")

@@ -20,11 +20,11 @@ from harness.conductor.launch import Launch
 from harness.conductor.observe import Observer, Observers, Tick
 from harness.conductor.readiness import Baseline
 from harness.conductor.usage import Usage
-from harness.events import Anchored, Closed, Event, NeverReady, Problem, Ready, StopRequested
+from harness.events import Anchored, Closed, Event, Marked, NeverReady, Problem, Ready, StopRequested
 from harness.frames import Frame, Hello, Message
 from harness.schedule import Schedule
 from harness.spec import Spec
-from harness.stop import SOURCES, Request, Situation, RunHandle, StopRules
+from harness.stop import SOURCES, Mark, Request, RunHandle, Situation, StopRules
 
 if TYPE_CHECKING:
     from harness.statistics.ledger import Ledger
@@ -124,6 +124,7 @@ class Conductor:
             now=self.now,
             good_and_bad=self._good_and_bad,
             request=self._request,
+            mark=self._mark,
             note=self._note,
         )
         async with asyncio.TaskGroup() as group:
@@ -170,6 +171,9 @@ class Conductor:
             self._insisted_at = self.now()
         self._requests.append(request)
         self._news.set()
+
+    def _mark(self, mark: Mark) -> None:
+        self._note(Marked(at=mark.monotonic - self._start, name=mark.name, edge=mark.edge))
 
     def _lost(self, spec: Spec, until: int) -> None:
         self._baseline.settle(spec.runner, spec.shard, until, self.now())

@@ -14,6 +14,7 @@ BAD = "✖"
 UNKNOWN = "?"
 NOTHING_DUE = "·"
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 90, 120, 180, 240, 300, 400, 600, 900, 1200, 1800, 3600)
+_FINEST = 1e-6  # seconds: what is recorded
 _SPAN = 10.0  # the least ratio of highest to lowest bar: noise must not look like a mountain
 _LABEL_EVERY = 20  # columns
 
@@ -39,7 +40,7 @@ class _Slot:
         self.bad += cell.bad
         self.unknown += cell.unknown
         if cell.p99 is not None:  # percentiles don't add up: the worst one stands for all
-            self.p99 = cell.p99 if self.p99 is None else max(self.p99, cell.p99)
+            self.p99 = max(self.p99 or _FINEST, cell.p99)
 
 
 def step_for(length: int, width: int) -> int:

@@ -2,7 +2,6 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 
 from harness.report.json import json
-from harness.run import encode_verdict
 from harness.verdict import Verdict
 from tests.report.verdicts import failed, verdicts
 
@@ -13,7 +12,6 @@ def test_it_reads_back_as_the_same_verdict(verdict: Verdict) -> None:
     assert msgspec.json.decode(json(verdict).encode(), type=Verdict) == verdict
 
 
-def test_it_is_what_the_run_writes() -> None:
-    assert json(failed()).encode() == encode_verdict(failed())
+def test_it_is_a_text_for_people_too() -> None:
     assert json(failed()).endswith("}\n")
     assert json(failed()).splitlines()[1].startswith('  "')
