@@ -7,6 +7,8 @@ interim answers.
 import httptools
 
 HEAD_LIMIT = 64 * 1024  # bytes of status line and headers
+_HEAD_TOO_LARGE = f"headers larger than {HEAD_LIMIT} bytes"
+_SURPLUS = "more bytes than one answer holds"
 
 
 class AnswerError(Exception):
@@ -17,19 +19,19 @@ class AnswerReader:
     """Eats bytes; `complete` once the final answer to the current request is whole. One request at a time."""
 
     __slots__ = (
+        "_body",
         "_bodyless",
-        "_head_bytes",
         "_head_done",
         "_headers",
         "_keep_alive",
         "_keep_body",
         "_limit",
         "_parser",
-        "_surplus",
-        "body",
+        "_refusal",
         "body_bytes",
         "complete",
         "head",
+        "interim",
         "status",
         "truncated",
     )
@@ -40,9 +42,9 @@ class AnswerReader:
         self._limit = body_limit
         self._keep_body = keep_body
         self._parser = httptools.HttpResponseParser(self)
-        self.body = b""
+        self._body = bytearray()
         self.truncated = False
-        self._surplus = False
+        self._refusal = ""
         self._keep_alive = False
         self.reset()
 
@@ -51,18 +53,24 @@ class AnswerReader:
         if self._bodyless:  # llhttp still expects the body that a HEAD's length announces
             self._parser = httptools.HttpResponseParser(self)
         self.head = b""
+        self.interim = False
         self.status = 0
         self.body_bytes = 0
         if self._keep_body:
-            self.body = b""
+            self._body = bytearray()
         self.complete = False
         self._head_done = False
         self._headers: dict[str, str] | None = None
 
     @property
     def begun(self) -> bool:
-        """At least one byte of an answer came."""
+        """At least one byte of the final answer came; `interim` tells of one before it."""
         return bool(self.head)
+
+    @property
+    def body(self) -> bytes:
+        """What was kept of the body, to the limit; empty if nobody wants it."""
+        return bytes(self._body)
 
     @property
     def head_done(self) -> bool:
@@ -78,14 +86,12 @@ class AnswerReader:
         except httptools.HttpParserUpgrade:
             raise AnswerError("answered 101: switched to another protocol unasked") from None
         except httptools.HttpParserError as error:
-            raise AnswerError(f"malformed answer: {error}") from None
-        if self._surplus:
-            raise AnswerError(f"not one well-formed answer: status {self.status}, or more bytes than it holds")
+            if self._refusal or not self.truncated:
+                raise AnswerError(self._refusal or f"malformed answer: {error}") from None
+        if self._refusal:
+            raise AnswerError(self._refusal)
         if not self._head_done and len(self.head) > HEAD_LIMIT:
-            raise AnswerError(f"headers larger than {HEAD_LIMIT} bytes")
-        if self.body_bytes > self._limit and not self.complete:
-            self.truncated = True
-            self.complete = True
+            raise AnswerError(_HEAD_TOO_LARGE)
         return self.complete
 
     def eof(self) -> bool:
@@ -93,7 +99,8 @@ class AnswerReader:
         if self._head_done and not self.complete:
             # llhttp was not told of the end, since it would only repeat this rule
             headers = self.headers()
-            if "content-length" not in headers and "transfer-encoding" not in headers:
+            coding = headers.get("transfer-encoding", "").rpartition(",")[2].strip().lower()
+            if "content-length" not in headers and coding != "chunked":
                 self.complete = True
         return self.complete
 
@@ -101,8 +108,9 @@ class AnswerReader:
         """The connection may carry another request after this answer."""
         if self.truncated:
             return False
-        if self._bodyless:
-            return "close" not in self.headers().get("connection", "").lower()
+        if self._bodyless:  # llhttp would have it that the body, which never comes, ends with the connection
+            wish = self.headers().get("connection", "").lower()
+            return "close" not in wish and (self._parser.get_http_version() != "1.0" or "keep-alive" in wish)
         return self._keep_alive
 
     def headers(self) -> dict[str, str]:
@@ -112,9 +120,7 @@ class AnswerReader:
         """
         if self._headers is None:
             headers: dict[str, str] = {}
-            head = self.head
-            end = head.find(b"\r\n\r\n")
-            lines = (head if end < 0 else head[:end]).decode("latin-1").replace("\r\n", "\n").split("\n")
+            lines = self.head[: self._head_end()].lstrip(b"\r\n").decode("latin-1").split("\r\n")
             for line in lines[1:]:
                 if not line:
                     break
@@ -125,36 +131,46 @@ class AnswerReader:
             self._headers = headers
         return self._headers
 
+    def _head_end(self) -> int:
+        """Where the body would begin. llhttp lets empty lines pass before a status line (RFC 9112 §2.2)."""
+        head = self.head
+        end = head.find(b"\r\n\r\n", len(head) - len(head.lstrip(b"\r\n")))
+        return end + 4 if end >= 0 else len(head)
+
     # what httptools calls
 
     def on_message_begin(self) -> None:
         """A status line begins; after a complete answer there must be none."""
-        if self.complete:
-            self._surplus = True
+        if self.complete and not self.truncated:
+            self._refusal = _SURPLUS
 
     def on_headers_complete(self) -> None:
         """Headers are whole; an interim answer's (1xx) are set aside."""
+        if len(self.head) > HEAD_LIMIT and self._head_end() > HEAD_LIMIT:
+            self._refusal = _HEAD_TOO_LARGE
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
-            cut = self.head.find(b"\r\n\r\n")
             # several may have come in one piece: what lies behind this one is the next
-            self.head = self.head[cut + 4 :] if cut >= 0 else b""
+            self.head = self.head[self._head_end() :]
+            self.interim = True
             return
         self.status = status
         self._head_done = True
         if status < 100:
-            self._surplus = True  # RFC 9110 §15: no such class
+            self._refusal = f"status {status}: there is no such class (RFC 9110 §15)"
         if self._bodyless:
             self.complete = True
+            if len(self.head) > self._head_end():
+                self._refusal = _SURPLUS
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body, of at least one byte."""
-        if self._bodyless:
-            self._surplus = True
-            return
         self.body_bytes += len(data)
-        if self._keep_body and len(self.body) < self._limit:
-            self.body += data[: self._limit - len(self.body)]
+        if self._keep_body and len(self._body) < self._limit:
+            self._body += data[: self._limit - len(self._body)]
+        if self.body_bytes > self._limit:  # whatever follows, in this piece too, is not read
+            self.truncated = True
+            self.complete = True
 
     def on_message_complete(self) -> None:
         """The answer is whole, unless it was interim."""

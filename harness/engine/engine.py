@@ -422,7 +422,7 @@ class Engine:
             self._retry_allowed
             and connection.was_idle
             and not connection.retried
-            and not connection.reader.begun
+            and not (connection.reader.begun or connection.reader.interim)
             and now - connection.sent - paused <= 4 * connection.connect_seconds + _STALE_SLACK
         )
 
