@@ -62,7 +62,8 @@ class Opening:
         self._prefers_six: bool | None = None
         self._group: asyncio.TaskGroup | None = None
         self.pool = Pool(cap=spec.pool.cap, handshakes=spec.pool.handshakes)
-        self.bound: set[Dial] = set()  # dials made for one tick
+        self._dials: set[Dial] = set()
+        self.bound: set[Dial] = set()  # those made for one tick
 
     async def prepare(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
         """Resolve, choose, warm up; `group` owns the dials. Returns the task that goes on resolving."""
@@ -136,6 +137,7 @@ class Opening:
         assert self._group is not None
         dial = Dial(lane, ticket, began=self._now(), paused_before=self._recorder.paused)
         self.pool.opening(lane)
+        self._dials.add(dial)
         self._expiry.connecting(dial)
         if ticket is not None:
             self.bound.add(dial)
@@ -165,6 +167,7 @@ class Opening:
             )
         finally:
             self._expiry.dial_ended(dial)
+            self._dials.discard(dial)
             self.bound.discard(dial)
         if isinstance(result, Blame):
             if connection is not None and connection.transport is not None:
@@ -231,8 +234,8 @@ class Opening:
                     self.drop(connection)
 
     def close(self) -> None:
-        """End every dial and every idle connection."""
-        for dial in list(self.bound):
+        """End every dial and every idle connection. No deadline ends a dial any more, and the kernel's take minutes."""
+        for dial in list(self._dials):
             if dial.task is not None:
                 dial.task.cancel()
         for lane in self.lanes():
