@@ -73,7 +73,7 @@ def _never_ready(brief: Brief, ledger: Ledger) -> Verdict:
         seconds=0.0,
         verdict=Decision.INCONCLUSIVE,
         exit_code=NEVER_READY,
-        reasons=[f"never became ready: {reason}"],
+        reasons=[reason],
         stopped_by=_stopped_by(ledger),
         command_exit=code,
         objectives=[],

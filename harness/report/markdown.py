@@ -33,7 +33,7 @@ def markdown(verdict: Verdict) -> str:
     notes = [f"- {_cell(note)}" for note in (*verdict.warnings, *verdict.harness.problems)]
     if notes:
         lines += ["", *_limited(notes, _NOTES, "notes")]
-    lines += ["", f"Run `{plain(verdict.run).replace('`', '?')}`, attempt {verdict.attempt}; {_cell(_own(verdict))}"]
+    lines += ["", f"Run {_cell(verdict.run)}, attempt {verdict.attempt}; {_cell(_own(verdict))}"]
     return "\n".join(lines) + "\n"
 
 

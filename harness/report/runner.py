@@ -91,8 +91,12 @@ def _success(runner: RunnerReport) -> str:
         low, high = runner.success_bounds
         parts.append(f"{share(low)} to {share(high)} as the unknown may be bad or good")
     if runner.may_have_missed_per_hour is not None:
-        parts.append(f"up to {runner.may_have_missed_per_hour:,.3g} failures an hour may have been missed")
+        parts.append(f"up to {_often(runner.may_have_missed_per_hour)} events an hour may have gone unseen")
     return "; ".join(parts)
+
+
+def _often(per_hour: float) -> str:
+    return count(per_hour) if per_hour >= 10 else f"{per_hour:.2g}"
 
 
 def _percentiles(runner: RunnerReport) -> list[str]:

@@ -20,7 +20,7 @@ def text(verdict: Verdict) -> str:
     """The whole report. Every line fits 80 terminal cells."""
     sections = [
         _verdict(verdict),
-        _objectives(verdict.objectives),
+        _objectives(verdict.objectives) if verdict.ready is not None else [],
         *(runner_section(runner, verdict) for runner in verdict.runners),
         _phases(verdict.phases, verdict),
         _evidence(verdict),

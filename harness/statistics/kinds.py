@@ -18,6 +18,7 @@ _PAIRS = {kind: pair for pair, kind in _KINDS.items()}
 UNKNOWN = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause in OWN_CAUSES)
 DEGRADED = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause is Cause.DEGRADED)
 LOST = _KINDS[Cause.LOST, Component.HARNESS]
+TAINTED = _KINDS[Cause.TAINTED, Component.HARNESS]
 
 
 def kind_of(cause: Cause, component: Component) -> Kind:

@@ -24,13 +24,15 @@ from harness.events import (
 from harness.frames import VERSION, Bye, Frame, Hello, Message, Second
 from harness.outcome import OWN_CAUSES, Cause
 from harness.statistics.kinds import DEGRADED
-from harness.statistics.outages import Axis, Spell, outages
+from harness.statistics.outages import Axis, Spell, doubted, outages
 from harness.statistics.phases import Phase, phases_of
 from harness.statistics.placement import Placement
 from harness.statistics.runner import RunnerBook
 from harness.statistics.sweep import Stretch, ordinals_of, sweep
 
 _EARLY = 3.0  # seconds of frames that are kept before the run is ready: readiness is told a little after it began
+_BEFORE_SLEEP = 11.0  # seconds: the longest usual time-out, and the second within which a sleep is noticed
+_AFTER_SLEEP = 10.0  # seconds
 _RECENT = 120.0  # seconds that live outages are looked for in
 
 
@@ -195,7 +197,12 @@ class Ledger:
         """The ticks on an axis that are not simply good, degraded ones included."""
         shards = self.runners[runner].shards
         runs = [book.runs(*ordinals_of(axis.first, axis.stop, shard, len(shards))) for shard, book in enumerate(shards)]
-        return sweep(runs, axis.first, axis.stop)
+        return doubted(axis, sweep(runs, axis.first, axis.stop), self.unwatched())
+
+    def unwatched(self) -> list[tuple[float, float]]:
+        """From when to when what failed may have failed because the machine slept: its connections died meanwhile,
+        its network took time to come back."""
+        return [(one.at - _BEFORE_SLEEP, one.at + _AFTER_SLEEP) for one in self.suspensions]
 
     def phases(self) -> list[Phase]:
         """What the pipeline's begin and end marks enclose."""
@@ -235,6 +242,7 @@ class Ledger:
         floor = self.ready.at if self.ready is not None else 0.0
         span = _RECENT if since is None else max(0.0, self.heard_at - since)
         end = (newest + 1) / book.brief.rate + book.offset
+        asked = self.axis(runner, max(floor, self.heard_at - span), end).first
         while True:
             begin = max(floor, self.heard_at - span)
             axis = self.axis(runner, begin, max(begin, end))
@@ -243,7 +251,7 @@ class Ledger:
                 axis, [stretch for stretch in self.stretches(runner, axis) if not self.is_good(stretch, book)]
             )
             if begin <= floor or not found or found[0].parts[0].first > axis.first:
-                return found
+                return [spell for spell in found if spell.last_bad >= asked]
             span *= 8
 
     @staticmethod

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.statistics.kinds import UNKNOWN
+from harness.statistics.kinds import TAINTED, UNKNOWN
 from harness.statistics.sweep import Stretch
 
 
@@ -56,6 +56,11 @@ class Spell(NamedTuple):
     high: float
     failures: int
     parts: tuple[Stretch, ...]  # all its ticks, unknown ones included
+
+    @property
+    def last_bad(self) -> int:
+        """Its last bad tick."""
+        return max(part.last for part in self.parts if part.kind not in UNKNOWN)
 
 
 class Gap(NamedTuple):
@@ -132,6 +137,24 @@ def blind_stretches(axis: Axis, stretches: Sequence[Stretch], max_share: float, 
             blind += cluster
     seconds = ticks_in(blind) * axis.spacing
     return blind if seconds <= max_share * (axis.end - axis.begin) + 1e-9 else []
+
+
+def doubted(axis: Axis, stretches: list[Stretch], spans: Iterable[tuple[float, float]]) -> list[Stretch]:
+    """Bad ticks intended within [begin, end) of a span are unknown: tainted."""
+    for begin, end in spans:
+        low, high = axis.tick_from(begin), axis.tick_from(end)
+        split: list[Stretch] = []
+        for first, last, kind in stretches:
+            if kind in UNKNOWN or last < low or first >= high:
+                split.append(Stretch(first, last, kind))
+                continue
+            if first < low:
+                split.append(Stretch(first, low - 1, kind))
+            split.append(Stretch(max(first, low), min(last, high - 1), TAINTED))
+            if last >= high:
+                split.append(Stretch(high, last, kind))
+        stretches = split
+    return stretches
 
 
 def without(stretches: Iterable[Stretch], others: Iterable[Stretch]) -> list[Stretch]:

@@ -17,7 +17,7 @@ from harness.statistics.ledger import Ledger
 from harness.statistics.outages import Axis, blind_stretches, cut_to, ticks_in, without
 from harness.statistics.phases import Phase
 from harness.statistics.runner import RunnerBook
-from harness.statistics.silences import Quiet, clipped, common, joined, longest
+from harness.statistics.silences import Quiet, Spell, clipped, common, joined, longest
 from harness.statistics.sweep import Stretch
 
 
@@ -42,6 +42,7 @@ class View:
     blind: tuple[Stretch, ...]
     max_blind_share: float
     max_blind_stretch: float
+    unwatched: tuple[tuple[float, float], ...] = ()  # seconds after the run's start
 
     @property
     def brief(self) -> RunnerBrief:
@@ -184,10 +185,17 @@ class View:
         begin, end = self.axis.begin - self.axis.offset, math.inf
         shards = self.book.shards
         told = [clipped(joined(shard.spells()), begin, end) for shard in shards]
-        seen = common(told)
+        seen = [self._watched(spell) for spell in common(told)]
         low = max((Quiet(*spell) for spell in seen), key=lambda quiet: quiet.seconds_low, default=None)
         high = longest(common([clipped(joined([*shard.spells(), *shard.unseen]), begin, end) for shard in shards]))
         return self._placed(low), self._placed(high)
+
+    def _watched(self, spell: Spell) -> Spell:
+        """What lies in unwatched time counts as a pause of ours."""
+        begin, end, paused = spell
+        for since, until in self.unwatched:
+            paused += max(0.0, min(end, until - self.axis.offset) - max(begin, since - self.axis.offset))
+        return begin, end, min(paused, end - begin)
 
     @property
     def silence_doubt(self) -> float:
@@ -217,6 +225,7 @@ def view_of(ledger: Ledger, runner: str, begin: float, end: float) -> View:
         blind=tuple(blind),
         max_blind_share=brief.max_blind_share,
         max_blind_stretch=brief.max_blind_stretch,
+        unwatched=tuple(ledger.unwatched()),
     )
 
 
