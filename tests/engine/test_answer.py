@@ -39,6 +39,7 @@ def read(pieces: list[bytes], *, bodyless: bool = False, limit: int = 1 << 20, e
                 return Read("cut short")
     except AnswerError:
         return Read("refused")
+    rest = b"".join(left)
     return Read(
         "whole",
         reader.status,
@@ -46,7 +47,7 @@ def read(pieces: list[bytes], *, bodyless: bool = False, limit: int = 1 << 20, e
         reader.body,
         reader.truncated,
         reader.can_be_reused() if not by_end else False,
-        bool(b"".join(left).strip(b"\r\n")) and not reader.truncated,
+        bool(rest if bodyless else rest.strip(b"\r\n")) and not reader.truncated,
     )
 
 
