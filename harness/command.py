@@ -1,6 +1,7 @@
 """The command of `--while -- CMD ARGS`: a process beside the run, whose end is a stop signal.
 
-It has a session of its own (the terminal's Ctrl-C reaches it only through us), writes to our terminal, reads nothing.
+It has a session of its own (the terminal's Ctrl-C reaches it only through us) and reads nothing. All that it writes
+goes to our standard error: standard output is the report's alone.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from contextlib import suppress
 
 NOT_FOUND = 127  # as shells say it
 NOT_STARTED = 126
+_STDERR = 2
 
 
 class Command:
@@ -33,7 +35,7 @@ class Command:
         """Start it and wait. Returns its code; negative: the signal that killed it. 126, 127: it never started."""
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self.argv, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+                *self.argv, stdin=asyncio.subprocess.DEVNULL, stdout=_STDERR, start_new_session=True
             )
         except FileNotFoundError:
             self.problem = f"the command {self.argv[0]!r} was not found"
