@@ -9,6 +9,7 @@ import typer
 import harness
 from harness.cli import USAGE, complain
 from harness.cli.options import (
+    JUDGING,
     OUTPUT,
     STOPPING,
     TRAFFIC,
@@ -111,7 +112,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def everywhere(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", metavar="", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Options before the verb."""
@@ -132,7 +133,7 @@ def run(
         typer.Option(metavar="TIME", help="Limit of one request: 5s, 500ms.", rich_help_panel=TRAFFIC),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="A new connection for each request.", rich_help_panel=TRAFFIC)
+        bool, typer.Option("--fresh", metavar="", help="A new connection for each request.", rich_help_panel=TRAFFIC)
     ] = False,
     header: Annotated[
         list[str] | None,
@@ -146,7 +147,8 @@ def run(
         ),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Don't verify the server's certificate.", rich_help_panel=TRAFFIC)
+        bool,
+        typer.Option("--insecure", metavar="", help="Don't verify the server's certificate.", rich_help_panel=TRAFFIC),
     ] = False,
     url: Annotated[
         str | None,
@@ -155,7 +157,10 @@ def run(
     yes: Annotated[
         bool,
         typer.Option(
-            "--yes", help="More than 100 requests a second beyond loopback are meant.", rich_help_panel=TRAFFIC
+            "--yes",
+            metavar="",
+            help="More than 100 requests a second beyond loopback are meant.",
+            rich_help_panel=TRAFFIC,
         ),
     ] = False,
     objective: Annotated[
@@ -165,6 +170,7 @@ def run(
             metavar="TEXT",
             help="A condition for every runner: 'success >= 99.95%', 'p95 < 300ms', 'longest_outage < 5s'. "
             "Repeatable; added to the plan's.",
+            rich_help_panel=JUDGING,
             show_default=False,
         ),
     ] = None,
@@ -176,6 +182,7 @@ def run(
         bool,
         typer.Option(
             "--while",
+            metavar="",
             help="Run the command behind -- once ready; its end is the stop: --while -- make deploy",
             rich_help_panel=STOPPING,
         ),
@@ -278,7 +285,9 @@ def schema() -> int:
 def sandbox(
     routers: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="Routers behind the load balancer.")] = 2,
     instances: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Instances of the app.")] = 2,
-    tls: Annotated[bool, typer.Option("--tls", help="HTTPS, with a certificate authority of its own.")] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", metavar="", help="HTTPS, with a certificate authority of its own.")
+    ] = False,
     layer: Annotated[
         int, typer.Option(metavar="4|7", help="The load balancer passes connections (4) or requests (7).")
     ] = 4,
@@ -286,7 +295,8 @@ def sandbox(
         Path | None, typer.Option(metavar="FILE", help="A deployment to act out: steps at times.", show_default=False)
     ] = None,
     form: Annotated[
-        SandboxFormat, typer.Option("--format", help="How it says that it serves; json: one line.")
+        SandboxFormat,
+        typer.Option("--format", metavar="FORMAT", help="How it says that it serves: text or json."),
     ] = SandboxFormat.TEXT,
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
 ) -> int:

@@ -24,6 +24,7 @@ class SandboxFormat(StrEnum):
 
 
 TRAFFIC = "Traffic"
+JUDGING = "What is judged"
 STOPPING = "When it begins and ends"
 OUTPUT = "What is written"
 
@@ -31,7 +32,9 @@ FormatOption = Annotated[
     Format,
     typer.Option(
         "--format",
-        help="What goes to standard output at the end. Everything else goes to standard error.",
+        metavar="FORMAT",
+        help="What goes to standard output at the end: text, json, junit or markdown. Everything else goes to "
+        "standard error.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -41,7 +44,7 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Also write a report here, in the format of its ending: .txt, .json, .xml (JUnit), .md. Repeatable.",
+        help="Also write a report here, in the format of its ending: .txt, .json, .xml (JUnit) or .md. Repeatable.",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
@@ -52,14 +55,15 @@ RunsDirOption = Annotated[
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="No live view, no lines of progress.", rich_help_panel=OUTPUT),
+    typer.Option("--quiet", "-q", metavar="", help="No live view, no lines of progress.", rich_help_panel=OUTPUT),
 ]
 LiveOption = Annotated[
     bool | None,
     typer.Option(
         "--live/--no-live",
-        help="A view that redraws itself, or lines: every 10 s and at every outage's beginning and end. "
-        "By default a view in a terminal, lines in a pipe and beside a command.",
+        metavar="",
+        help="A view that redraws itself (the default in a terminal), or lines of progress (in a pipe, and beside a "
+        "command).",
         rich_help_panel=OUTPUT,
         show_default=False,
     ),
