@@ -1,38 +1,20 @@
 #!/usr/bin/env bash
-# In a network namespace of its own: loopback up, twenty ephemeral ports, nginx, and a run on fresh connections.
-# nginx closes last here (keep-alive off would move TIME_WAIT to it), so the ports of our side run out.
+# In a network namespace of its own: loopback up, twenty ephemeral ports, a target, and a run on fresh connections.
+# The target never closes first, so TIME_WAIT is ours and the ports of our side run out. Prints the verdict.
 set -eu
 python=$1
+cd "$(dirname "$0")/.."
 ip link set lo up
 echo "40000 40019" > /proc/sys/net/ipv4/ip_local_port_range
 folder=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
-cat > "$folder/server.py" <<'PY'
-import asyncio
-
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-async def serve(reader, writer):
-    """Answers each request, and never closes first."""
-    try:
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(ANSWER)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-async def main():
-    async with await asyncio.start_server(serve, "127.0.0.1", 8080) as server:
-        await server.serve_forever()
-
-
-asyncio.run(main())
-PY
-"$python" "$folder/server.py" &
+mkfifo "$folder/words"
+"$python" -m bench.faulty < "$folder/words" > "$folder/said" &
 server=$!
+exec 3> "$folder/words"
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
 for _ in $(seq 100); do
-    (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null && break
+    [ -s "$folder/said" ] && break
     sleep 0.05
 done
-"$python" -m harness run http://127.0.0.1:8080/ --rate 50/s --fresh --duration 4s --quiet --format json --runs-dir "$folder/runs" || true
+url=$(sed -n 's/.*"\(http[^"]*\)".*/\1/p' "$folder/said" | head -n 1)
+"$python" -m harness run "$url" --rate 50/s --fresh --duration 5s --quiet --format json --runs-dir "$folder/runs" || true

@@ -1,7 +1,8 @@
-"""Nothing lost: SIGKILL of the conductor at random moments.
+"""Nothing lost: SIGKILL of the conductor at random moments, and everything that may befall a run besides.
 
-`python -m bench.lost [--times 50]`. Each time: the report builds, at most half a second of settled ticks is missing, the
-verdict is no PASS, and no process is left after three seconds.
+`python -m bench.lost [--kills 50] [--times 10] [--side-by-side 3]`. After each kill the report must build, at most half
+a second of settled ticks may be missing from it, it is no PASS, and no process is left after three seconds. The moments
+are random from the one on at which the run's journal exists. `bench.disturbed` holds the other ordeals.
 """
 
 import argparse
@@ -13,96 +14,124 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench import machine
-from bench.contender import save
-from bench.target import nginx
+from bench.claims import Claim, conclude
+from bench.contender import Running, plan
+from bench.disturbed import ORDEALS, claims_of
+from bench.evidence import last_settled, ledger_of
+from bench.faulty import Faulty
 
 _RATE = 200
+_MISSING = 0.5  # seconds
+_ORPHANS = 3.0  # seconds after which nobody is left
 
 
-def _alive(pids: list[int]) -> list[int]:
-    alive = []
-    for pid in pids:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if state != "Z":
-            alive.append(pid)
-    return alive
-
-
-def _kill_one(url: str, delay: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as runs:
-        command = [sys.executable, "-m", "harness", "run", url, "--rate", f"{_RATE}/s", "--yes", "--quiet"]
-        process = subprocess.Popen(
-            [*command, "--runs-dir", runs, "--run-id", "r"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(delay)
-        pids = machine.tree(process.pid)[1:]
-        os.kill(process.pid, signal.SIGKILL)
-        killed = time.time()
-        process.wait()
-        deadline = time.monotonic() + 3
-        while (left := _alive(pids)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        report = subprocess.run(
-            [sys.executable, "-m", "harness", "report", "r", "--runs-dir", runs, "--format", "json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        result: dict[str, Any] = {"delay": delay, "orphans": len(left), "report_code": report.returncode}
-        try:
-            verdict = json.loads(report.stdout)
-        except ValueError:
-            return {**result, "built": False, "error": (report.stderr or report.stdout)[-300:]}
-        runner = verdict["runners"][0]
-        ended = _epoch(verdict["ended"])
+def _kill_one(number: int, delay: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as name, Faulty() as target:
+        folder = Path(name)
+        with Running(plan(folder, target.url, _RATE), folder) as run:
+            journal = run.folder / "journal.sqlite"
+            _await(journal)
+            time.sleep(delay)
+            pids = machine.tree(run.pid)[1:]
+            os.kill(run.pid, signal.SIGKILL)
+            killed = time.monotonic()
+            run.wait()
+            deadline = killed + _ORPHANS
+            while (left := machine.alive(pids)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            gone = time.monotonic() - killed
+            report = [sys.executable, "-m", "harness", "report", "r", "--runs-dir", name, "--format", "json"]
+            done = subprocess.run(report, capture_output=True, text=True, check=False)
+            row: dict[str, Any] = {
+                "delay": delay,
+                "orphans": len(left),
+                "gone_after": gone,
+                "code": done.returncode,
+                "traceback": "Traceback" in done.stderr,
+            }
+            try:
+                verdict = json.loads(done.stdout)
+            except ValueError:
+                return {**row, "built": False, "error": (done.stderr or done.stdout)[-300:]}
+            settled = last_settled(ledger_of(journal))
         return {
-            **result,
+            **row,
             "built": True,
             "verdict": verdict["verdict"],
             "ready": verdict["ready"] is not None,
-            "succeeded": runner["succeeded"],
-            "failed": runner["failed"],
-            "missing_seconds": killed - ended,
+            "failed": sum(runner["failed"] for runner in verdict["runners"]),
+            "missing": None if settled is None else killed - settled,
+            "reason": verdict["reasons"][0] if verdict["reasons"] else "",
         }
 
 
-def _epoch(text: str) -> float:
-    import datetime
+def _await(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{path.name} did not appear")
+        time.sleep(0.002)
 
-    return datetime.datetime.fromisoformat(text).timestamp()
+
+def _kill_claims(rows: list[dict[str, Any]]) -> list[Claim]:
+    times = len(rows)
+    built = [row for row in rows if row["built"]]
+    missing = [row["missing"] for row in built if row["missing"] is not None]
+    verdicts = {name: sum(row["verdict"] == name for row in built) for name in ("pass", "fail", "inconclusive")}
+    orphans = sum(row["orphans"] for row in rows)
+    worst = max(missing, default=0.0)
+    slowest = max(row["gone_after"] for row in rows)
+    ready = sum(row["ready"] for row in built)
+    told = ", ".join(f"{count} {name.upper()}" for name, count in verdicts.items() if count)
+    what = "conductor killed"
+    return [
+        Claim(
+            f"{what}: the report builds",
+            f"{times} of {times}",
+            f"{len(built)} ({ready} were ready)",
+            len(built) == times,
+        ),
+        Claim(f"{what}: settled ticks missing", "<= 0.5 s", f"{worst:.2f} s at most", worst <= _MISSING),
+        Claim(f"{what}: no PASS, no wrong FAIL", "0", told, not verdicts["pass"] and not verdicts["fail"]),
+        Claim(f"{what}: orphans after 3 s", "0", f"{orphans}, all gone after {slowest:.2f} s", orphans == 0),
+    ]
 
 
 def main() -> None:
     """Measure and save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--times", type=int, default=10, help="each of the other ordeals")
+    parser.add_argument("--side-by-side", type=int, default=3)
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--only", default="", help="ordeals whose name begins so; then nobody is killed")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
-    rows = []
-    with nginx(1) as target:
-        for number in range(arguments.times):
-            row = _kill_one(target.plain, rng.uniform(0.6, 6))
-            rows.append(row)
-            print(number + 1, row, flush=True)
-    built = [row for row in rows if row["built"]]
-    summary = {
-        "kills": len(rows),
-        "built": len(built),
-        "passes": sum(row["verdict"] == "pass" for row in built),
-        "fails": sum(row["verdict"] == "fail" for row in built),
-        "orphans": sum(row["orphans"] for row in rows),
-        "worst_missing_seconds": max((row["missing_seconds"] for row in built if row["ready"]), default=None),
-    }
-    print(summary)
-    print(save("lost", {"summary": summary, "rows": rows}))
+    kills: list[dict[str, Any]] = []
+    claims: list[Claim] = []
+    ordeals: dict[str, list[dict[str, Any]]] = {}
+    with ThreadPoolExecutor(arguments.side_by_side) as pool:
+        if not arguments.only:
+            delays = [rng.uniform(0, 6) for _ in range(arguments.kills)]
+            for row in pool.map(_kill_one, range(arguments.kills), delays):
+                kills.append(row)
+                print(len(kills), row, flush=True)
+            claims += _kill_claims(kills)
+        for name, ordeal in ORDEALS.items():
+            if not name.startswith(arguments.only):
+                continue
+            seeds = [f"{arguments.seed}/{name}/{number}" for number in range(arguments.times)]
+            ordeals[name] = []
+            for row in pool.map(ordeal.once, seeds):
+                ordeals[name].append(row)
+                print(name, row, flush=True)
+            claims += claims_of(name, ordeal, ordeals[name])
+    conclude("lost", claims, {"seed": arguments.seed, "kills": kills, "ordeals": ordeals})
 
 
 if __name__ == "__main__":

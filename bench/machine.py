@@ -4,9 +4,10 @@ import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _PACKAGES = ("cf-harness", "uvloop", "httptools", "httpx", "locust", "k6")
 _PROGRAMS = {"nginx": ["nginx", "-v"], "wrk": ["wrk", "-v"], "hey": ["hey", "-h"]}
@@ -64,6 +65,24 @@ def pss(pids: list[int]) -> int:
     return total
 
 
+def runs(pid: int, module: str) -> bool:
+    """Whether a process runs this Python module."""
+    try:
+        return module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those that still run; one that waits for its parent to take note of its end does not."""
+    found = []
+    for pid in pids:
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                found.append(pid)
+    return found
+
+
 def peak_rss(pid: int) -> int:
     """A process's highest resident size so far, bytes; 0 once it is gone."""
     try:
@@ -86,3 +105,18 @@ def cpu_seconds(pids: list[int]) -> float:
             continue
         total += int(fields[11]) + int(fields[12])
     return total / hertz
+
+
+class Clock(NamedTuple):
+    """What the machine has done so far, seconds of CPU: all work, and what its host stole."""
+
+    busy: float
+    stolen: float
+
+
+def clock() -> Clock:
+    """From /proc/stat, all cores together."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _wait, irq, softirq, steal = (int(word) for word in words[:8])
+    hertz = os.sysconf("SC_CLK_TCK")
+    return Clock((user + nice + system + irq + softirq) / hertz, steal / hertz)

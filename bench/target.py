@@ -26,7 +26,8 @@ http {{
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{ listen 127.0.0.1:{plain} backlog=8192; location / {{ return 200 "ok\\n"; }} }}
-  server {{ listen 127.0.0.1:{tls} ssl backlog=8192; ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
+  server {{ listen 127.0.0.1:{tls} ssl backlog=8192;
+            ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
             location / {{ return 200 "ok\\n"; }} }}
 }}
 """
