@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from harness.engine.answer import HEAD_LIMIT
-from harness.engine.blame import Blame, Judge, Stage
+from harness.engine.blame import Blame, Judge, Stage, of_loss
 from harness.engine.dial import SocketDialer, client_context
 from harness.engine.families import in_family, preferred_family
 from harness.engine.request import IDEMPOTENT, request_headers, target_of
@@ -23,7 +23,7 @@ from harness.engine.timer import best_timer
 from harness.outcome import Cause, Component
 from harness.probes.drive import Driver, Flight
 from harness.probes.httpx_errors import blame_of, is_loss
-from harness.probes.httpx_trace import Connections, Trace
+from harness.probes.httpx_trace import Connections, Trace, peer_of
 from harness.recorder import Recorder
 from harness.spec import Spec, Tls
 
@@ -177,13 +177,18 @@ class HttpProbe:
                 await response.aclose()
         except (httpx.HTTPError, OSError, ValueError) as error:
             return blame_of(error, stage=flight.stage, begun=flight.first_at is not None), False
+        except AttributeError:
+            if flight.sent is not None:
+                raise
+            # httpcore asks anyio for the socket of a connection that was reset as soon as it was open
+            return of_loss(ConnectionResetError("reset as soon as it was open"), begun=False), False
 
     async def _read(self, flight: Flight, response: httpx.Response) -> tuple[Blame | None, bool]:
+        """Judge an answer whose head has come."""
         headers = _by_name(response)
         flight.request_id = headers.get("x-vcap-request-id", "")
         if self._proxy is not None and not flight.address:
-            peer = response.extensions["network_stream"].get_extra_info("server_addr")
-            flight.address = str(Address((str(peer[0]), int(peer[1])))) if peer else ""
+            flight.address = peer_of(response.extensions["network_stream"])
         if response.status_code == 101:
             words = "answered 101: switched to another protocol unasked"
             return Blame(Cause.PROTOCOL, Component.TARGET, words), False

@@ -11,6 +11,15 @@ from harness.recorder import Recorder
 from harness.spec import Timeouts
 
 
+def peer_of(stream: Any) -> str:
+    """Whom a network stream of httpcore leads to: through a proxy, the proxy. Empty if the socket is gone."""
+    try:
+        host, port = stream.get_extra_info("server_addr")[:2]
+    except AttributeError:  # anyio's, which does not expect that
+        return ""
+    return str(Address((str(host), int(port))))
+
+
 class Connections:
     """What is known of a probe's connections beyond one exchange."""
 
@@ -42,6 +51,7 @@ class Trace:
         self._connections = connections
         self._began = 0.0
         self._opening = False
+        self._stream: Any = None  # what was connected, until the request is written
         self.sent = 0  # times that the request was written
 
     async def __call__(self, event: str, info: dict[str, Any]) -> None:
@@ -66,9 +76,10 @@ class Trace:
             case ["start_tls", state]:
                 flight.tls = flight.now() - self._began
                 if state == "complete":
-                    self._connections.hold(info["return_value"], flight.address)
+                    self._hold(info["return_value"])
                 else:
                     self._connections.recorder.count("dials_failed")
+                    await self._stream.aclose()  # httpcore leaves it open if it is cancelled here
             case ["send_request_headers", "started"] if info["request"].method == b"CONNECT":
                 self._connect_within(limits.connect)
             case ["send_request_headers", "started"]:
@@ -81,14 +92,18 @@ class Trace:
         self._flight.enter(Stage.CONNECT, limit, Blame(Cause.CONNECT_TIMEOUT, Component.NETWORK, words))
 
     def _connected(self, stream: Any, seconds: float) -> None:
-        peer = stream.get_extra_info("server_addr")
-        if peer:
-            self._flight.address = str(Address((str(peer[0]), int(peer[1]))))
+        if not self._flight.address:
+            self._flight.address = peer_of(stream)
         self._connections.round_trips[self._flight.address] = seconds
+        self._hold(stream)
+
+    def _hold(self, stream: Any) -> None:
+        self._stream = stream
         self._connections.hold(stream, self._flight.address)
 
     def _sending(self) -> None:
         flight, recorder = self._flight, self._connections.recorder
+        self._stream = None
         if self._opening:
             self._opening = False
             recorder.count("opened")

@@ -21,7 +21,7 @@ class Over(Exception):
 class Peer:
     """The server's end of one connection."""
 
-    def __init__(self, sock: socket.socket, *, number: int, requests: "itertools.count[int]", end: threading.Event):
+    def __init__(self, sock: socket.socket, *, number: int, requests: Callable[[], int], end: threading.Event) -> None:
         self.number = number  # of the connection, from 1
         self._sock = sock
         self._requests = requests
@@ -39,7 +39,14 @@ class Peer:
                 raise Over
             self._buffer += data
         self.head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        return next(self._requests)
+        return self._requests()
+
+    def read(self) -> bytes:
+        """Whatever comes next."""
+        try:
+            return self._sock.recv(65536)
+        except OSError:
+            raise Over from None
 
     def say(self, data: bytes) -> None:
         try:
@@ -51,8 +58,12 @@ class Peer:
         """Byte by byte, one each `every` seconds."""
         for position in range(len(data)):
             self.say(data[position : position + 1])
-            if self._end.wait(every):
-                raise Over
+            self.wait(every)
+
+    def wait(self, seconds: float) -> None:
+        """Or until the test is over."""
+        if self._end.wait(seconds):
+            raise Over
 
     def stall(self) -> None:
         """Say nothing until the client goes away, or the test is over."""
@@ -104,6 +115,10 @@ class FaultyServer:
         self.connections = 0
         self.broken: list[BaseException] = []
 
+    def forget(self) -> None:
+        """Count requests from 1 again."""
+        self._requests = itertools.count(1)
+
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = int(self._listener.getsockname()[1])
@@ -129,7 +144,7 @@ class FaultyServer:
             sock.settimeout(LONGEST)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
-            peer = Peer(sock, number=self.connections, requests=self._requests, end=self._end)
+            peer = Peer(sock, number=self.connections, requests=lambda: next(self._requests), end=self._end)
             thread = threading.Thread(target=self._serve, args=(peer,))
             self._threads.append(thread)
             thread.start()

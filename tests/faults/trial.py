@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -80,12 +81,15 @@ def spec_of(probe: str, url: str, **more: Any) -> Spec:
     return msgspec.structs.replace(spec, **more)
 
 
-def attempt(spec: Spec, ticks: int = TICKS) -> Trial:
-    """Run `ticks` ticks of it. A run in which this very process stood still proves nothing and is made again."""
-    for _ in range(4):
-        trial = _attempt(spec, ticks)
-        if not trial.frame.pauses:
-            break
+def attempt(spec: Spec, ticks: int = TICKS, *, before: Callable[[], None] = lambda: None) -> Trial:
+    """Run `ticks` ticks of it. A run in which this very process stood still proves nothing and is made again, with
+    `before` before each."""
+    before()
+    trial = _attempt(spec, ticks)
+    for _ in range(3):
+        if trial.frame.pauses:
+            before()
+            trial = _attempt(spec, ticks)
     return trial
 
 
