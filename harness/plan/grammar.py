@@ -1,15 +1,17 @@
 """Reads the text of an objective, such as `p99 < 500ms over 60s`. Pure."""
 
-import difflib
 import re
+from decimal import Decimal
 from typing import NamedTuple
 
 from harness.objectives import Indicator
+from harness.plan.nearest import nearest
 from harness.units import duration, share
 
 _FORM = re.compile(r"\s*([A-Za-z][\w.]*)\s*(<=|>=|<|>|==|=)\s*(.+?)(?:\s+over\s+(?:every\s+)?(\S+))?\s*")
-_QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|999|9999)")
-_NAMES = (
+_ABORT = re.compile(r"\s*success\s*<\s*([^<>=\s].*?)\s+over\s+(?:every\s+)?(\S+)\s*")
+_QUANTILE = re.compile(r"p([0-9]+(?:\.[0-9]+)?)")
+NAMES = (
     "success",
     "p50",
     "p90",
@@ -52,63 +54,74 @@ def parse(text: str) -> Condition:
     if match is None:
         raise ObjectiveError(f'{text!r} is not an objective: write "success >= 99.95%" or "p95 < 300ms over 60s"')
     name, operator, value, over = match.groups()
-    try:
-        window = duration(over) if over else None
-    except ValueError as error:
-        raise ObjectiveError(f"{text!r}: after over, {error}") from None
-    if window is not None and window < 1:
-        raise ObjectiveError(f"{text!r}: a window is at least 1s")
     if operator in ("=", "=="):
         raise ObjectiveError(f"{text!r}: compare with <, <=, > or >=")
     try:
-        return _condition(name, operator, value, window)
+        return _condition(name, operator, value, _window(over))
     except ValueError as error:
         raise ObjectiveError(f"{text!r}: {error}") from None
 
 
 def parse_abort(text: str) -> Condition:
     """Read `success < 50% over 15s`. Raises ObjectiveError."""
-    form = '"success < 50% over 15s"'
-    head, _, rest = text.partition("<")
-    if head.strip() != "success" or not rest.strip() or rest.startswith("="):
-        raise ObjectiveError(f"{text!r}: write {form}")
-    condition = parse(f"success >= {rest.strip()}")
-    if condition.window is None:
-        raise ObjectiveError(f"{text!r}: over which time? Write {form}")
-    return condition._replace(operator="<")
+    match = _ABORT.fullmatch(text)
+    if match is None:
+        raise ObjectiveError(f'{text!r}: write "success < 50% over 15s"')
+    try:
+        threshold = share(match[1])
+        if threshold == 0:
+            raise ValueError("nothing is below 0%")
+        return Condition(Indicator.SUCCESS, "<", threshold, None, _window(match[2]))
+    except ValueError as error:
+        raise ObjectiveError(f"{text!r}: {error}") from None
+
+
+def _window(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = duration(text)
+    except ValueError as error:
+        raise ValueError(f"after over, {error}") from None
+    if seconds < 1:
+        raise ValueError("a window is at least 1s")
+    return seconds
 
 
 def _condition(name: str, operator: str, value: str, window: float | None) -> Condition:
     if name == "success":
         if operator not in (">", ">="):
             raise ValueError("success is a lower bound: write success >= 99.95%")
-        return Condition(Indicator.SUCCESS, operator, share(value), None, window)
+        threshold = share(value)
+        if operator == ">" and threshold >= 1:
+            raise ValueError("nothing is above 100%: write success >= 100%")
+        return Condition(Indicator.SUCCESS, operator, threshold, None, window)
     quantile = _quantile(name)
-    known = quantile is not None or name in _TIMES or name in _COUNTS
-    if not known:
-        near = difflib.get_close_matches(name, _NAMES, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(_NAMES)}"
-        raise ValueError(f"unknown indicator {name!r}: {hint}")
+    if quantile is None and name not in _TIMES and name not in _COUNTS:
+        raise ValueError(f"unknown indicator {name!r}: {nearest(name, NAMES)}")
     if operator not in ("<", "<="):
         raise ValueError(f"{name} is an upper bound: write {name} < {value}")
+    indicator = Indicator.LATENCY if quantile is not None else _COUNTS.get(name) or _TIMES[name]
     if name in _COUNTS:
-        if not value.isdigit():
+        if not re.fullmatch(r"[0-9]{1,15}", value):
             raise ValueError(f"{name} is a count: write {name} <= 3")
-        return Condition(_COUNTS[name], operator, float(value), None, window)
-    threshold = duration(value)
-    if threshold <= 0 and operator == "<":
+        threshold = float(value)
+    else:
+        threshold = duration(value)
+    if threshold == 0 and operator == "<":
         raise ValueError("nothing is below 0")
-    if quantile is not None:
-        return Condition(Indicator.LATENCY, operator, threshold, quantile, window)
-    return Condition(_TIMES[name], operator, threshold, None, window)
+    return Condition(indicator, operator, threshold, quantile, window)
 
 
 def _quantile(name: str) -> float | None:
+    """0.999 of `p99.9` and of `p999`."""
     match = _QUANTILE.fullmatch(name)
     if match is None:
         return None
     digits = match[1]
-    value = float(f"{digits[:2]}.{digits[2:]}") if len(digits) > 2 and "." not in digits else float(digits)
-    if not 0 < value < 100:
+    if re.fullmatch(r"999+", digits):
+        digits = f"99.{digits[2:]}"
+    value = Decimal(digits)
+    if not 1 <= value <= Decimal("99.999"):
         raise ValueError(f"{name}: a percentile lies between p1 and p99.999; the longest latency is max")
-    return value / 100
+    return float(value / 100)

@@ -1,34 +1,136 @@
-"""The plan's shape: pydantic models, strict, unknown keys refused. What spans several keys is checked in `load`."""
+"""The plan's shape: pydantic models, strict, unknown keys refused. What spans several keys is checked in `across`.
+
+`docs/plan.md` and the JSON Schema are made from here: a docstring under a key is what people read about it.
+"""
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from harness import units
-from harness.outcome import Cause, Component
-from harness.plan.grammar import parse, parse_abort
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "x-access-token", "api-key"}
+from harness.outcome import OWN_CAUSES, Cause, Component
+from harness.plan.grammar import NAMES, parse, parse_abort
+from harness.plan.nearest import nearest
+from harness.plan.problems import Keys, Mistakes
+from harness.plan.request import (
+    check_header,
+    check_header_name,
+    check_pattern,
+    check_proxy,
+    check_url,
+    check_variable,
+    status_ranges,
+    twice,
 )
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
 LATER_PROBES = {"cf-api": "watching the API", "locust": "Locust scenarios"}
+CAUSES = tuple(str(cause) for cause in Cause if cause not in OWN_CAUSES)
+COMPONENTS = tuple(str(component) for component in Component if component is not Component.HARNESS)
+_NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
 
 
-def _schema(pattern: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
+def _text(pattern: str, *examples: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples), **more})
 
 
-Duration = Annotated[float, BeforeValidator(units.duration), _schema(r"(\d+(\.\d+)?(ms|s|m|h|d))+", "5s")]
+def _within(low: str, high: str) -> AfterValidator:
+    """Bounds of a duration, both included."""
+
+    def check(value: float) -> float:
+        if not units.duration(low) <= value <= units.duration(high):
+            raise ValueError(f"{units.show_duration(value)} is out of bounds: from {low} to {high}")
+        return value
+
+    return AfterValidator(check)
+
+
+_DURATION = rf"^\s*(?=[0-9])({_NUMBER}d)?({_NUMBER}h)?({_NUMBER}m)?({_NUMBER}s)?({_NUMBER}ms)?\s*$"
+Duration = Annotated[float, BeforeValidator(units.duration), _text(_DURATION, "500ms", "5s", "1h30m", unit="duration")]
 Rate = Annotated[
-    float, BeforeValidator(units.rate), _schema(r"\d+(\.\d+)?\s*/\s*(s|sec|second|min|minute|m|h|hour)", "10/s")
+    float,
+    BeforeValidator(units.rate),
+    _text(rf"^\s*{_NUMBER}\s*/\s*(s|sec|second|min|minute|m|h|hour)\s*$", "10/s", "6/min", unit="rate"),
 ]
-Share = Annotated[float, BeforeValidator(units.share), _schema(r"\d+(\.\d+)?\s*%", "1%")]
-Size = Annotated[int, BeforeValidator(units.size), _schema(r"\d+(\.\d+)?\s*(B|kB|KB|KiB|MB|MiB|GB|GiB)", "10MiB")]
+Share = Annotated[float, BeforeValidator(units.share), _text(rf"^\s*{_NUMBER}\s*%\s*$", "1%", unit="share")]
+Size = Annotated[
+    int,
+    BeforeValidator(units.size),
+    _text(rf"^\s*{_NUMBER}\s*(B|kB|KB|KiB|MB|MiB|GB|GiB)\s*$", "10MiB", "500kB", unit="size"),
+]
+
+
+def _runner_name(value: str) -> str:
+    if not re.fullmatch(_NAME, value):
+        rule = "lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
+        raise ValueError(f"{value!r} is not a runner's name: {rule}")
+    return value
+
+
+def _objective(value: str) -> str:
+    parse(value)
+    return value
+
+
+def _abort(value: str) -> str:
+    parse_abort(value)
+    return value
+
+
+def _file_name(value: str) -> str:
+    if not value.strip() or "\0" in value:
+        raise ValueError(f"{value!r} is not a file's name")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IP address") from None
+    return value
+
+
+def _cause(value: str) -> str:
+    if value in OWN_CAUSES:
+        raise ValueError(f"{value!r} is the harness's own: such ticks are unknown, and never counted as bad")
+    return _closed(value, CAUSES)
+
+
+def _component(value: str) -> str:
+    return _closed(value, COMPONENTS)
+
+
+def _closed(value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"there is no {value!r}: {nearest(value, known)}")
+    return value
+
+
+def _status(value: Any) -> Any:
+    status_ranges(value)
+    return value
+
+
+Name = Annotated[str, AfterValidator(_runner_name), _text(rf"^{_NAME}$", "app")]
+Url = Annotated[str, AfterValidator(check_url), _text(r"^[hH][tT][tT][pP][sS]?://", "https://app.example.org/")]
+FileName = Annotated[str, AfterValidator(_file_name)]
+Pattern = Annotated[str, AfterValidator(check_pattern)]
+Address = Annotated[str, AfterValidator(_address)]
+CauseName = Annotated[str, AfterValidator(_cause), WithJsonSchema({"type": "string", "enum": list(CAUSES)})]
+ComponentName = Annotated[str, AfterValidator(_component), WithJsonSchema({"type": "string", "enum": list(COMPONENTS)})]
+ObjectiveText = Annotated[
+    str,
+    AfterValidator(_objective),
+    _text(
+        rf"^\s*({'|'.join(re.escape(name) for name in NAMES if name[1:2].isalpha())}|p[0-9.]+)\s*(<=?|>=?)\s*[0-9]",
+        "success >= 99.95%",
+        "p95 < 300ms over 60s",
+    ),
+]
 
 
 class Model(BaseModel):
@@ -37,161 +139,147 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
-
-
 class Timeout(Model):
-    """Time limits of one attempt, each its own cause."""
+    """Time limits of one attempt, each its own cause; none is longer than the total."""
 
-    connect: Duration | None = None
+    connect: Annotated[Duration, _within("1ms", "10m")] | None = None
     """TCP connection; default: the total."""
-    tls: Duration | None = None
+    tls: Annotated[Duration, _within("1ms", "10m")] | None = None
     """TLS handshake; default: the total."""
-    first_byte: Duration | None = None
+    first_byte: Annotated[Duration, _within("1ms", "10m")] | None = None
     """From the request to the first byte of the answer; default: the total."""
-    total: Duration = 5.0
+    total: Annotated[Duration, _within("1ms", "10m")] = 5.0
     """The whole attempt, from its intended start."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Timeout":
-        if not 0.001 <= self.total <= 600:
-            raise ValueError("the total lies between 1ms and 10m")
-        for name in ("connect", "tls", "first_byte"):
-            value = getattr(self, name)
-            if value is not None and not 0.001 <= value <= self.total:
-                raise ValueError(f"{name} lies between 1ms and the total, {units.show_duration(self.total)}")
-        return self
 
 
 class TlsSettings(Model):
     """How the server is verified, and how we present ourselves. Paths are relative to the plan."""
 
     verify: bool = True
-    """Verify the server's certificate."""
-    ca: str | None = None
+    """Verify the server's certificate. `false` is `--insecure`."""
+    ca: FileName | None = Field(default=None, examples=["platform-ca.pem"])
     """File with the certificates to trust (PEM); default: the system's."""
-    server_name: str | None = None
+    server_name: str | None = Field(default=None, examples=["app.example.org"])
     """Name for SNI and verification; default: the URL's host."""
-    client_cert: str | None = None
+    client_cert: FileName | None = Field(default=None, examples=["client.pem"])
     """Our certificate (PEM)."""
-    client_key: str | None = None
+    client_key: FileName | None = Field(default=None, examples=["client-key.pem"])
     """Its key (PEM), if it is not in the same file."""
+
+
+def _header_names(value: dict[str, str]) -> dict[str, str]:
+    return _each(value, lambda name, _: check_header_name(name))
+
+
+def _each(values: dict[str, Any], check: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """Check all entries, so that all mistakes are told, and that no name stands twice in two cases."""
+    found: list[tuple[Keys, str]] = []
+    for name, content in values.items():
+        try:
+            check(name, content)
+        except ValueError as error:
+            found.append(((name,), str(error)))
+    again = twice(values)
+    if again is not None:
+        found.append(((again,), f"{again} stands twice, in another case: keep one"))
+    if found:
+        raise Mistakes(found)
+    return values
 
 
 class Expectation(Model):
     """What an answer must be to count as good."""
 
-    status: str | int | list[str | int] = "200-299"
+    status: Annotated[str | int | list[str | int], BeforeValidator(_status)] = Field(
+        default="200-299", examples=["200,204"]
+    )
     """Status codes: 200, "200-299", "200,204" or a list."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: Annotated[dict[str, Pattern], AfterValidator(_header_names)] = Field(
+        default_factory=dict, examples=[{"content-type": "json"}]
+    )
     """Header name: regular expression that its value must contain."""
-    body: str | None = None
+    body: Pattern | None = Field(default=None, examples=["ok"])
     """Regular expression that the body must contain."""
-
-    @field_validator("status")
-    @classmethod
-    def _statuses(cls, value: str | int | list[str | int]) -> str | int | list[str | int]:
-        status_ranges(value)
-        return value
-
-    @field_validator("headers")
-    @classmethod
-    def _header_patterns(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, pattern in value.items():
-            if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a header's name")
-            _pattern(pattern)
-        return value
-
-    @field_validator("body")
-    @classmethod
-    def _body_pattern(cls, value: str | None) -> str | None:
-        return value if value is None else _pattern(value)
-
-
-def status_ranges(value: str | int | list[str | int]) -> tuple[tuple[int, int], ...]:
-    """Inclusive ranges of status codes. Raises ValueError."""
-    ranges = []
-    for item in value if isinstance(value, list) else [value]:
-        for part in str(item).split(","):
-            match = re.fullmatch(r"\s*(\d{3})(?:\s*-\s*(\d{3}))?\s*", part)
-            if match is None:
-                raise ValueError(f'{part!r} is not a status: write 200, "200-299" or [200, 204]')
-            low, high = int(match[1]), int(match[2] or match[1])
-            if not 100 <= low <= high <= 599:
-                raise ValueError(f"{part.strip()!r}: status codes go from 100 to 599, the lower one first")
-            ranges.append((low, high))
-    return tuple(ranges)
 
 
 class FromEnvironment(Model):
     """A secret's place: the environment variable that holds it when the run starts."""
 
-    env: str
+    env: str = Field(examples=["API_TOKEN"])
     """Name of the variable."""
 
-    @field_validator("env")
-    @classmethod
-    def _name(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-            raise ValueError(f"{value!r} is not the name of an environment variable")
-        return value
+
+def _header(name: str, content: Any) -> None:
+    if isinstance(content, str):
+        check_header(name, content)
+    elif isinstance(content, dict) and list(content) == ["env"] and isinstance(content["env"], str):
+        check_header(name, None)
+        check_variable(content["env"])
+    else:
+        raise ValueError('expected a text (numbers in quotes: "5"), or {env: NAME} for a secret')
+
+
+def _headers(value: Any) -> Any:
+    return _each(value, _header) if isinstance(value, dict) else value
 
 
 class PoolSettings(Model):
-    """Connections of one worker. The defaults follow from rate and time-out."""
+    """Connections of one worker. The defaults follow from rate and timeout."""
 
-    warm: int | None = Field(default=None, ge=0, le=10_000)
-    """Opened before the first tick."""
-    max: int | None = Field(default=None, ge=1, le=50_000)
-    """At most open at once. Below rate x time-out a stall can't be told from our own limit."""
+    warm: int | None = Field(default=None, ge=0, le=10_000, examples=[8])
+    """Opened before the first tick; default: what answers of 50 ms need at this rate, 1 to 64."""
+    max: int | None = Field(default=None, ge=1, le=50_000, examples=[256])
+    """At most open at once; default: rate × timeout, 16 to 1,024. With fewer a stall can't be told from our limit."""
     handshakes: int = Field(default=32, ge=1, le=10_000)
     """At most being opened at once."""
-    idle: Duration = 30.0
+    idle: Annotated[Duration, _within("100ms", "1d")] = 30.0
     """An idle connection is closed after this."""
 
 
 class RunnerPlan(Model):
     """One schedule driving one probe at one target."""
 
-    name: str
+    name: Name
     """Unique; the label everywhere."""
-    url: str
-    """http or https."""
+    url: Url
+    """The target. No user, password or token in it."""
     probe: Literal["app", "http"] = "app"
-    """app: the engine, HTTP/1.1. http: httpx, for HTTP/2 and proxies."""
+    """app: the engine, HTTP/1.1. http: httpx, for HTTP/2 and proxies, at low rates."""
     rate: Rate = 10.0
-    """Attempts, whatever the answers: "10/s", "6/min"."""
+    """Attempts, whatever the answers: 1/h to 1000000/s."""
     connections: Literal["keep-alive", "fresh"] = "keep-alive"
     """fresh: a connection for each attempt."""
     timeout: Timeout = Timeout()
-    """A duration, or limits by stage."""
+    """A duration (the total), or limits by stage."""
     tls: TlsSettings = TlsSettings()
+    """How the server is verified, and how we present ourselves."""
     expect: Expectation = Expectation()
+    """What an answer must be to count as good."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    headers: dict[str, str | FromEnvironment] = Field(default_factory=dict)
+    """Request method. Other than GET, HEAD and OPTIONS may change the target ten times a second."""
+    headers: Annotated[dict[str, str | FromEnvironment], BeforeValidator(_headers)] = Field(
+        default_factory=dict, examples=[{"Authorization": {"env": "API_TOKEN"}}]
+    )
     """Request headers; secrets as {env: NAME}."""
-    body: str | None = None
-    """Request body."""
+    body: str | None = Field(default=None, examples=['{"ping": 1}'])
+    """Request body. It is written to the run's folder: no secrets."""
     body_limit: Size = 10 * 1024 * 1024
-    """Bytes of an answer's body that are read."""
-    resolve: dict[str, str] = Field(default_factory=dict)
+    """Bytes of an answer's body that are read, up to 1GiB."""
+    resolve: dict[str, Address] = Field(default_factory=dict, examples=[{"app.example.org": "10.0.0.1"}])
     """host: address, as curl's --resolve."""
-    resolve_every: Duration = 10.0
+    resolve_every: Annotated[Duration, _within("100ms", "1d")] = 10.0
     """Time between two look-ups of the host."""
     pool: PoolSettings = PoolSettings()
-    workers: int | None = Field(default=None, ge=1, le=64)
+    """Connections of one worker."""
+    workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
     """Processes that share the schedule; default: one for each 50,000/s."""
     degraded: Literal["good", "bad"] = "good"
     """What an answer without all that was asked for counts as."""
     http2: bool = False
     """The http probe's: HTTP/2."""
-    proxy: str | None = None
+    proxy: Annotated[str, AfterValidator(check_proxy)] | None = Field(
+        default=None, examples=["http://proxy.example.org:3128"]
+    )
     """The http probe's: proxy URL, without a password."""
 
     @field_validator("timeout", mode="before")
@@ -202,199 +290,92 @@ class RunnerPlan(Model):
         units.duration(value)
         return {"total": value}
 
-    @field_validator("name")
+    @field_validator("body_limit")
     @classmethod
-    def _name(cls, value: str) -> str:
-        if not NAME.fullmatch(value):
-            rule = "lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
-            raise ValueError(f"{value!r}: {rule}")
+    def _some_body(cls, value: int) -> int:
+        if not 1 <= value <= 2**30:
+            raise ValueError("out of bounds: from 1B to 1GiB")
         return value
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return check_url(value)
-
-    @field_validator("headers")
-    @classmethod
-    def _headers(cls, value: dict[str, str | FromEnvironment]) -> dict[str, str | FromEnvironment]:
-        for name, content in value.items():
-            check_header(name, content)
-        return value
-
-    @field_validator("resolve")
-    @classmethod
-    def _resolve(cls, value: dict[str, str]) -> dict[str, str]:
-        for host, address in value.items():
-            try:
-                ipaddress.ip_address(address)
-            except ValueError:
-                raise ValueError(f"{host}: {address!r} is not an IP address") from None
-        return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _proxy(cls, value: str | None) -> str | None:
-        return value if value is None else check_url(value)
-
-    @model_validator(mode="after")
-    def _fits_probe(self) -> "RunnerPlan":
-        if self.probe == "app" and (self.http2 or self.proxy):
-            raise ValueError("http2 and proxy are the http probe's: write probe: http")
-        if self.resolve_every < 0.1:
-            raise ValueError("resolve_every is at least 100ms")
-        if self.tls.client_key and not self.tls.client_cert:
-            raise ValueError("tls: client_key stands without client_cert")
-        if self.pool.warm is not None and self.pool.max is not None and self.pool.warm > self.pool.max:
-            raise ValueError("pool: warm is more than max")
-        return self
-
-
-def check_url(value: str) -> str:
-    """An http or https URL with a host and nothing secret. Raises ValueError."""
-    shown = re.sub(r"//[^/?#]*@", "//***@", value)  # a message goes to logs
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{shown!r} is not a URL: {error}") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{shown!r}: expected a URL that starts with http:// or https://")
-    if not parts.hostname or re.search(r"[\s\x00-\x1f]", value):
-        raise ValueError(f"{shown!r}: expected http(s)://host[:port]/path")
-    if port == 0:
-        raise ValueError(f"{shown!r}: ports go from 1 to 65535")
-    if parts.username or parts.password:
-        raise ValueError(f"{shown!r}: no user or password in a URL; use headers with {{env: NAME}}")
-    if not value.isascii():
-        raise ValueError(f"{value!r}: write the host in punycode and the path percent-encoded")
-    return value
-
-
-def check_header(name: str, content: str | FromEnvironment) -> None:
-    """A header may be sent, and is no secret in plain sight. Raises ValueError."""
-    if not _HEADER_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a header's name")
-    if name.lower() in ("content-length", "transfer-encoding", "connection"):
-        raise ValueError(f"{name} is set by the harness")
-    if isinstance(content, FromEnvironment):
-        return
-    if name.lower() in SECRET_HEADERS:
-        raise ValueError(f"{name} is a secret: write {{env: NAME}} and put it into the environment variable NAME")
-    if re.search(r"[\r\n\x00]", content) or not content.isprintable():
-        raise ValueError(f"{name}: a header's value is one line of printable characters")
 
 
 class ToleranceSettings(Model):
-    """Bad ticks that an objective forgives; what was forgiven is shown."""
+    """Bad ticks that an objective forgives: those that match every list given. What was forgiven is shown."""
 
-    causes: list[str] = Field(default_factory=list)
-    components: list[str] = Field(default_factory=list)
-    phases: list[str] = Field(default_factory=list)
-
-    @field_validator("causes")
-    @classmethod
-    def _causes(cls, value: list[str]) -> list[str]:
-        return _closed(value, [str(cause) for cause in Cause])
-
-    @field_validator("components")
-    @classmethod
-    def _components(cls, value: list[str]) -> list[str]:
-        return _closed(value, [str(component) for component in Component])
-
-
-def _closed(values: list[str], known: list[str]) -> list[str]:
-    for value in values:
-        if value not in known:
-            raise ValueError(f"{value!r} is none of {', '.join(known)}")
-    return values
+    causes: list[CauseName] = Field(default_factory=list, examples=[["connect_refused"]])
+    """Causes, as in docs/causes.md."""
+    components: list[ComponentName] = Field(default_factory=list, examples=[["router"]])
+    """Who said no."""
+    phases: list[str] = Field(default_factory=list, examples=[["deploy-router"]])
+    """Steps of the deployment, by the names that the pipeline marks."""
 
 
 class ObjectivePlan(Model):
-    """A condition on an indicator: "success >= 99.95%", "p95 < 300ms", "longest_outage < 5s", "silence < 2s"."""
+    """A condition on an indicator. A text alone, such as "success >= 99.95%", holds for every runner."""
 
-    objective: str
-    runner: str | None = None
-    """Default: every runner."""
+    objective: ObjectiveText
+    """The condition; grammar below."""
+    runner: str | None = Field(default=None, examples=["app"])
+    """Which runner; default: every one."""
     gate: Literal["enforce", "warn"] = "enforce"
     """warn: a violation is told, and fails nothing."""
-    window: Duration | None = None
-    """The worst of all windows of this length must hold."""
+    window: Annotated[Duration, _within("1s", "10d")] | None = None
+    """The worst of all windows of this length must hold; the same as "over 60s" in the text."""
     tolerate: ToleranceSettings = ToleranceSettings()
+    """Bad ticks that it forgives."""
 
-    @field_validator("objective")
-    @classmethod
-    def _text(cls, value: str) -> str:
-        parse(value)
-        return value
+
+def _pair(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("expected a share and a duration, such as [1%, 5s]")
+    return tuple(value)
 
 
 class Bounds(Model):
     """What the evidence must satisfy."""
 
-    max_lag: Duration = 0.1
+    max_lag: Annotated[Duration, _within("1ms", "1m")] = 0.1
     """A tick that the harness comes to later than this is missed."""
-    max_blind: tuple[Share, Duration] = (0.01, 5.0)
+    max_blind: Annotated[tuple[Share, Duration], BeforeValidator(_pair)] = (0.01, 5.0)
     """Unknown ticks between good ones are set aside up to this share of the run and this long at a stretch."""
-
-    @field_validator("max_blind", mode="before")
-    @classmethod
-    def _pair(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple) or len(value) != 2:
-            raise ValueError("expected a share and a duration, such as [1%, 5s]")
-        return tuple(value)
-
-    @field_validator("max_lag")
-    @classmethod
-    def _lag(cls, value: float) -> float:
-        if not 0.001 <= value <= 60:
-            raise ValueError("max_lag lies between 1ms and 1m")
-        return value
 
 
 class StopPlan(Model):
     """What ends a run. TERM and INT always do."""
 
-    duration: Duration | None = None
+    duration: Annotated[Duration, _within("1ms", "3650d")] | None = None
     """Time from readiness to the stop."""
-    max_duration: Duration = 43200.0
+    max_duration: Annotated[Duration, _within("1ms", "3650d")] = 43200.0
     """A run that nobody stopped ends after this, and is judged."""
-    file: str | None = None
-    """The run stops when this file appears."""
-    abort_when: str | None = None
-    """Give up early: "success < 50% over 15s"."""
+    file: FileName | None = Field(default=None, examples=["stop-please"])
+    """The run stops when this file appears; relative to the plan."""
+    abort_when: (
+        Annotated[
+            str,
+            AfterValidator(_abort),
+            _text(r"^\s*success\s*<\s*[0-9.]+\s*%\s+over\s+[0-9]", "success < 50% over 15s"),
+        ]
+        | None
+    ) = None
+    """Give up early, once a runner's last such while was as bad as this."""
     settle: Duration = 0.0
     """Traffic goes on for this long after the stop request."""
-    drain: Duration = 3.0
-    """Attempts in flight get this long after the last tick."""
+    drain: Annotated[Duration, _within("0s", "3s")] = 3.0
+    """Attempts in flight get this long after the last tick; a pipeline kills ten seconds after its TERM."""
     min_duration: Duration = 0.0
     """A run judged over less than this is inconclusive."""
-
-    @field_validator("abort_when")
-    @classmethod
-    def _abort(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_abort(value)
-        return value
-
-    @model_validator(mode="after")
-    def _sane(self) -> "StopPlan":
-        if self.drain > 3:
-            raise ValueError("drain is at most 3s: a pipeline kills ten seconds after its TERM")
-        if self.duration is not None and not 0 < self.duration <= self.max_duration:
-            raise ValueError("duration is more than 0s and at most max_duration")
-        if self.max_duration <= 0:
-            raise ValueError("max_duration is more than 0s")
-        return self
 
 
 class PlanFile(Model):
     """The whole of a plan."""
 
     runners: list[RunnerPlan] = Field(min_length=1, max_length=64)
+    """What to watch: one to 64 runners."""
     objectives: list[ObjectivePlan] = Field(default_factory=list)
+    """What must hold. A runner that none of them names gets its probe's own (docs/verdict.md)."""
     bounds: Bounds = Bounds()
+    """What the evidence must satisfy."""
     stop: StopPlan = StopPlan()
+    """What ends the run."""
     baseline: Duration = 1.0
     """Clean time before the run counts as ready."""
     ready_timeout: Duration = 30.0

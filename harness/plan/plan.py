@@ -11,8 +11,9 @@ import harness
 from harness.brief import Brief, RunnerBrief
 from harness.objectives import Gate, Objective, Tolerance
 from harness.plan.grammar import Condition, parse, parse_abort
-from harness.plan.models import FromEnvironment, PlanFile, RunnerPlan, StopPlan, status_ranges
+from harness.plan.models import FromEnvironment, PlanFile, RunnerPlan, StopPlan
 from harness.plan.problems import PlanError, Problem
+from harness.plan.request import check_value, status_ranges
 from harness.spec import Expect, Pool, Spec, Timeouts, Tls
 from harness.units import show_duration
 
@@ -108,14 +109,14 @@ class Plan:
 
     def specs(self, environ: Mapping[str, str]) -> tuple[Spec, ...]:
         """One for each runner and shard, with the secrets from `environ`. Raises PlanError: all missing variables."""
-        missing = [
-            Problem(self.source, None, f"runners[{index}].headers.{name}", f"the environment has no {content.env}")
+        wrong = [
+            Problem(self.source, None, f"runners[{index}].headers.{name}", text)
             for index, runner in enumerate(self.file.runners)
             for name, content in runner.headers.items()
-            if isinstance(content, FromEnvironment) and content.env not in environ
+            if isinstance(content, FromEnvironment) and (text := _unusable(name, content.env, environ))
         ]
-        if missing:
-            raise PlanError(missing)
+        if wrong:
+            raise PlanError(wrong)
         return tuple(
             self._spec(runner, shard, environ) for runner in self.file.runners for shard in range(shards_of(runner))
         )
@@ -124,7 +125,7 @@ class Plan:
         shards = shards_of(runner)
         timeout, tls = runner.timeout, runner.tls
         headers = tuple(
-            (name, environ[content.env] if isinstance(content, FromEnvironment) else content)
+            (name, _secret(content.env, environ) if isinstance(content, FromEnvironment) else content)
             for name, content in runner.headers.items()
         )
         return Spec(
@@ -172,6 +173,25 @@ class Plan:
     def redacted(self) -> dict[str, Any]:
         """The plan as plain values, for plan.json. It holds no secrets, since a plan never does."""
         return self.file.model_dump(mode="json", exclude_defaults=False)
+
+
+def _secret(variable: str, environ: Mapping[str, str]) -> str:
+    """A variable's value; read from a file it often ends in a line break, as in a shell that is left out."""
+    return environ[variable].rstrip("\r\n")
+
+
+def _unusable(header: str, variable: str, environ: Mapping[str, str]) -> str | None:
+    """Why a variable can't fill a header, without its value."""
+    if variable not in environ:
+        return f"the environment has no {variable}"
+    value = _secret(variable, environ)
+    if not value:
+        return f"the environment's {variable} is empty"
+    try:
+        check_value(header, value)
+    except ValueError as error:
+        return f"the environment's {variable}: {error}"
+    return None
 
 
 def shards_of(runner: RunnerPlan) -> int:
