@@ -66,15 +66,11 @@ def _verdict(verdict: Verdict) -> list[str]:
     if not verdict.reasons and verdict.verdict is Decision.PASS:
         lines += _bullet("•", "every enforced objective was met")
     lines += ["  " + line for line in wrap(span(verdict), WIDTH - 2)]
-    if verdict.command_exit is not None:
-        lines.append(f"  the command {_ended(verdict.command_exit)}")
+    if verdict.command_exit == 0:
+        lines.append("  the command ended with 0")
     for warning in verdict.warnings:
         lines += _bullet("!", plain(warning))
     return lines
-
-
-def _ended(code: int) -> str:
-    return f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
 
 
 def _bullet(sign: str, said: str) -> list[str]:
