@@ -17,6 +17,7 @@ from harness.units import show_duration
 
 _QUIET = 1.0  # seconds without a good answer that are worth a word
 _NAME = 14
+_NARROWEST = 10  # signs of the strip
 _LINES = 3  # of a runner, where there is room
 _FRAME = 6  # lines that are not a runner's
 
@@ -76,13 +77,13 @@ def _stage(glance: Glance, headline: Headline) -> tuple[str, str, str]:
 
 def _runner(runner: RunnerGlance, placement: Placement, width: int) -> Iterator[Text]:
     yield _counts(runner, width)
-    strip = draw_strip(runner.cells, width - 20).signs
+    strip = draw_strip(runner.cells, max(_NARROWEST, width - 20)).signs
     signs = Text(" " * 2)
     for sign in strip:
         signs.append(
             sign, "bold red" if sign == BAD else "yellow" if sign == UNKNOWN else "green" if sign in BARS else "dim"
         )
-    signs.append(right(f"last {len(strip)} s" if strip else "", max(0, width - 2 - len(strip))), "dim")
+    signs.append(right(f"last {len(runner.cells)} s" if strip else "", max(0, width - 2 - len(strip))), "dim")
     signs.truncate(width)
     yield signs
     yield _line(_trouble_line(runner, placement), width)

@@ -17,6 +17,8 @@ class TargetError(HarnessError):
 
 def plan_of(target: str, overrides: Overrides) -> Plan:
     """Raises TargetError, or PlanError with every mistake at once."""
+    if not target.strip():
+        raise TargetError("the target is empty: give a plan file or a URL")
     if target.startswith(("http://", "https://")):
         return plan_from_url(target, overrides)
     try:
@@ -29,8 +31,6 @@ def plan_of(target: str, overrides: Overrides) -> Plan:
 
 
 def _advice(target: str) -> str:
-    if not target.strip():
-        return "the target is empty: give a plan file or a URL"
     shown = _masked(target)
     if "://" in target:
         return f"{shown!r}: expected a URL that starts with http:// or https://"
