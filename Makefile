@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
     && { echo $$p; break; }; done)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test format lock bench clean
+.PHONY: help demo test format docs lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -20,6 +20,9 @@ test: $(VENV)/.tests ## everything that CI checks
 format: $(VENV)/.tests ## mend what ruff can mend
 	@test -x .tox/shared/bin/ruff || $(VENV)/bin/tox run -q -e lint --notest
 	@.tox/shared/bin/ruff check --fix -q .; .tox/shared/bin/ruff format .
+
+docs: $(VENV)/.runs ## write docs/plan.md anew, from the plan's models
+	@$(VENV)/bin/python docs/generate_plan.py
 
 lock: ## write requirements/*.txt anew
 	@scripts/lock
