@@ -23,6 +23,8 @@ from harness.cli.options import (
 )
 from harness.errors import HarnessError
 
+_INTERRUPTED = 130  # typer's word for a Ctrl-C that no verb took
+
 _MORE = """
 [bold]Exit codes[/], the same in every verb
  0  PASS: every enforced objective was met
@@ -80,6 +82,8 @@ def run_words(words: Sequence[str]) -> int:
         if not hasattr(error, "format_message"):  # else it is typer's word on a wrong use
             raise
         return _misused(error)
+    if code == _INTERRUPTED:
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 

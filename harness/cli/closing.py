@@ -25,7 +25,8 @@ def closing(verdicts: Sequence[Verdict], runs_dir: Path, plan: Path) -> list[str
         "      the last report again, from its journal; --format json|junit|markdown",
         "  cf-harness run https://app.example.org/",
         "      ten requests a second to an app of yours, until Ctrl-C",
-        f"  cf-harness run {file} --url https://app.example.org/ --while -- make deploy",
+        f"  cf-harness run {file} --url https://app.example.org/ \\",
+        "      --while -- make deploy",
         "      this demo's plan, for as long as your own deployment lasts",
     ]
 

@@ -52,7 +52,14 @@ class LiveView:
     def _draw(self) -> None:
         console = Console(stderr=True, highlight=False)
         try:
-            with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+            with Live(
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                vertical_overflow="crop",
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ) as live:
                 while True:
                     width = min(WIDTH, console.width)
                     live.update(draw(self._glance, self._headline, width, console.height - 1), refresh=True)

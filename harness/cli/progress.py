@@ -20,7 +20,8 @@ from harness.statistics.ledger import Ledger
 from harness.statistics.placement import Placement
 from harness.units import show_duration
 
-EVERY = 10  # seconds between two lines about each runner
+EVERY = 10.0  # seconds between two lines about each runner
+FIRST = 4.0  # seconds until the first ones, if it is not ready by then
 _EACH = 8  # runners that have a line of their own; of more only those that failed
 _LONGEST = 400  # characters of a line
 
@@ -103,7 +104,7 @@ class Progress:
 
     def _tick(self, ledger: Ledger, now: float) -> None:
         if self._next is None:
-            self._next = now + EVERY
+            self._next = now + FIRST
             each = f"{len(self._names)} runners" if len(self._names) > 1 else f"{self._names[0]}"
             self._say(
                 ledger.placement(),
@@ -112,7 +113,7 @@ class Progress:
                 f"at most {show_duration(self._plan.ready_timeout)}",
             )
         elif now >= self._next - 1e-3 and not ledger.stops and ledger.never_ready is None:
-            self._next += EVERY * max(1, (now - self._next) // EVERY + 1)
+            self._next = now + EVERY
             self._summary(self._look(ledger, now))
 
     def _look(self, ledger: Ledger, now: float) -> Glance:
