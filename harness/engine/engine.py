@@ -85,6 +85,7 @@ class Engine:
         self._done = asyncio.Event()
         self._drain_seconds = spec.drain
         self._drain_until = math.inf
+        self._stop_at = -math.inf
         self._next_sweep = 0.0
         self._seen_paused = 0.0
         self._hold_until = -math.inf
@@ -143,6 +144,7 @@ class Engine:
     def stop(self, at: float, drain: float) -> None:
         """No tick intended at or after `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
         self._drain_seconds = drain
+        self._stop_at = at
         self._metronome.stop_at(at)
         if self._drain_until < math.inf:
             self._drain_until = min(self._drain_until, self._now() + drain)
@@ -516,7 +518,7 @@ class Engine:
 
     def finished(self) -> None:
         """The metronome's: the last tick was handed out."""
-        self._drain_until = self._now() + self._drain_seconds
+        self._drain_until = max(self._now(), self._stop_at) + self._drain_seconds
         self._look_at = -math.inf
 
     def _cut(self, now: float) -> None:

@@ -164,6 +164,7 @@ class Driver:
         self._done = asyncio.Event()
         self._drain_seconds = spec.drain
         self._drain_until = math.inf
+        self._stop_at = -math.inf
         self._metronome = Metronome(
             self._schedule,
             first=spec.first,
@@ -207,6 +208,7 @@ class Driver:
     def stop(self, at: float, drain: float) -> None:
         """No tick intended at or after `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
         self._drain_seconds = drain
+        self._stop_at = at
         if self._drain_until < math.inf:
             self._drain_until = min(self._drain_until, self._now() + drain)
         self._metronome.stop_at(at)
@@ -395,7 +397,7 @@ class Driver:
 
     def finished(self) -> None:
         """The metronome's: the last tick was handed out."""
-        self._drain_until = self._now() + self._drain_seconds
+        self._drain_until = max(self._now(), self._stop_at) + self._drain_seconds
 
     def _cut(self) -> None:
         """The drain is over: what has no answer yet has none."""
