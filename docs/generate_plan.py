@@ -83,7 +83,8 @@ def _one_type(part: dict[str, Any]) -> str:
             return f"{part['minimum']} to {part['maximum']}" if "minimum" in part else "number"
         case "boolean":
             return "`true`, `false`"
-    return "text"
+        case _:
+            return "text"
 
 
 def _default(key: dict[str, Any]) -> str:

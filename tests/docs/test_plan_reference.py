@@ -1,5 +1,6 @@
 """docs/plan.md says what the models say, and its examples are plans."""
 
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,12 @@ REFERENCE = ROOT / "docs" / "plan.md"
 
 def test_the_reference_is_what_the_models_say() -> None:
     made = subprocess.run(
-        [sys.executable, "docs/generate_plan.py", "--print"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "docs/generate_plan.py", "--print"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
     )
     assert made.stdout == REFERENCE.read_text(encoding="utf-8"), "docs/plan.md is out of date: run make docs"
 

@@ -154,8 +154,8 @@ scalars = st.one_of(
 keys = st.sampled_from(
     ["runners", "objectives", "bounds", "stop", "name", "url", "rate", "timeout", "total", "connect", "tls", "ca",
      "expect", "status", "headers", "body", "env", "pool", "max", "warm", "objective", "runner", "window", "gate",
-     "tolerate", "causes", "max_lag", "max_blind", "duration", "abort_when", "baseline", "ready_timeout", "resolve", "<<", "rats",
-     "probe", "proxy", "http2", "client_key", "allow_load", "body_limit", "method"]
+     "tolerate", "causes", "max_lag", "max_blind", "duration", "abort_when", "baseline", "ready_timeout", "resolve",
+     "<<", "rats", "probe", "proxy", "http2", "client_key", "allow_load", "body_limit", "method"]
 )  # fmt: skip
 values = st.recursive(
     scalars,
