@@ -15,7 +15,7 @@ from harness.engine.connection import Connection
 from harness.engine.dial import Dialer
 from harness.engine.dialing import Dial, Ticket
 from harness.engine.expiry import Expiry
-from harness.engine.metronome import HEARTBEAT, Metronome
+from harness.engine.metronome import HEARTBEAT, PAUSE, Metronome
 from harness.engine.opening import Opening
 from harness.engine.pool import Lane
 from harness.engine.request import IDEMPOTENT, request_bytes, target_of
@@ -277,6 +277,8 @@ class Engine:
         undisturbed."""
         reader = connection.reader
         recorder = self._recorder
+        if now - connection.sent > PAUSE:  # after a pause of ours an answer may be read before the timer tells of it
+            self._metronome.notice_pause(now)
         if (
             connection.served
             and reader.status in self._plain

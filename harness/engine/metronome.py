@@ -75,7 +75,9 @@ class Metronome:
     def stop_at(self, when: float) -> None:
         """No tick intended at or after `when`; the heart goes on until `close`."""
         self._pacer.stop_at(when)
-        self._arm(self._clock() - self._start)
+        now = self._clock() - self._start
+        self.notice_pause(now)
+        self._arm(now)
 
     def close(self) -> None:
         """Stop beating."""
@@ -89,9 +91,9 @@ class Metronome:
 
     def notice_pause(self, now: float) -> None:
         """Record a pause that has just ended, if the wake is overdue. Callbacks of sockets may run before the timer's
-        after a pause, so whoever is about to judge a failure asks first."""
+        after a pause, so whoever is about to judge a failure, or to tell what happened so far, asks first."""
         late = now - self._expected
-        if late > 0:
+        if late > 0 and not self._closed:
             if late > self.worst_gap:
                 self.worst_gap = late
             if late > PAUSE:
@@ -119,11 +121,17 @@ class Metronome:
             self._recorder.missed(missed_from, send_from - 1, per_second(self._schedule, missed_from, send_from))
         tick = self._driven.tick
         for ordinal in range(send_from, send_to):
-            tick(ordinal, clock() - start)
+            now = clock() - start
+            if now - self._expected > PAUSE:  # stopped, or too busy to read, in the middle of a wake
+                self.notice_pause(now)
+            tick(ordinal, now)
         if self._pacer.finished and not self._told_finished:
             self._told_finished = True
             self._driven.finished()
-        self._arm(clock() - start)
+        now = clock() - start
+        if now - self._expected > PAUSE:
+            self.notice_pause(now)
+        self._arm(now)
 
 
 def per_second(schedule: Schedule, begin: int, end: int) -> list[tuple[int, int]]:

@@ -263,8 +263,7 @@ class Driver:
         del self._flights[flight]
         blame = flight.expired or (None if task.cancelled() else task.result())
         late = now - flight.intended > self._total
-        if blame is not None or late:
-            self._metronome.notice_pause(now)
+        self._metronome.notice_pause(now)
         paused = self._recorder.paused - flight.paused_before
         if blame is not None:
             blame = tainted_or(blame, paused)

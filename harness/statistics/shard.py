@@ -7,9 +7,7 @@ from harness.frames import Frame, Silence, runs_of, settled_above
 from harness.schedule import Schedule
 from harness.statistics.kinds import LOST, kind_of
 from harness.statistics.runlog import RunLog, Runs
-from harness.statistics.silences import SilenceLog, Spell
-
-_TOUCH = 1e-6  # seconds by which unseen time overlaps what it borders on
+from harness.statistics.silences import TOUCH, SilenceLog, Spell
 
 
 class ShardBook:
@@ -24,6 +22,7 @@ class ShardBook:
         self.heard_at = 0.0  # when its newest frame was gathered
         self.reached = 0
         self.quiet_since: float | None = None
+        self._quiet_paused = 0.0  # seconds of that in which the harness stood still
         self.said_goodbye = False
         self._seq = 0
         self._watermark = 0
@@ -50,7 +49,7 @@ class ShardBook:
                 add(first, last, kind_of(cause, component))
         for silence in frame.silences:
             self.silences.add(silence)
-        self.quiet_since = frame.quiet_since
+        self._stay_quiet(frame)
         return f"{gap} of its frames are missing before number {frame.seq}" if gap else ""
 
     def bye(self, incarnation: int, seq: int) -> str | None:
@@ -73,11 +72,11 @@ class ShardBook:
         resumed = self.schedule.intended(lost_until)
         quiet = self.quiet_since
         if quiet is not None:
-            self.silences.add(Silence(quiet, self.heard_at, 0.0))
+            self.silences.add(Silence(quiet, self.heard_at, self._quiet_paused))
             self.quiet_since = None
         begin = quiet if quiet is not None else self.heard_at
         if resumed > begin:
-            self.unseen.append((begin - _TOUCH, resumed + _TOUCH, 0.0))
+            self.unseen.append((begin - TOUCH, resumed + TOUCH, 0.0))
         self._watermark = max(self._watermark, lost_until)
         self._settled = []
         return lost
@@ -110,8 +109,15 @@ class ShardBook:
         """Its silences, one that is still open included, until its newest frame."""
         spells = list(self.silences)
         if self.quiet_since is not None and self.heard_at > self.quiet_since:
-            spells.append((self.quiet_since, self.heard_at, 0.0))
+            spells.append((self.quiet_since, self.heard_at, self._quiet_paused))
         return spells
+
+    def _stay_quiet(self, frame: Frame) -> None:
+        if frame.quiet_since != self.quiet_since:
+            self._quiet_paused = 0.0
+        self.quiet_since = quiet = frame.quiet_since
+        if quiet is not None:
+            self._quiet_paused += sum(max(0.0, pause.end - max(pause.begin, quiet)) for pause in frame.pauses)
 
     def _begin(self, incarnation: int) -> None:
         self.incarnation = incarnation

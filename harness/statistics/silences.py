@@ -1,11 +1,13 @@
 """Silence: how long no good answer came while attempts were outstanding, of one shard and of several together."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from harness.frames import Silence
 
+TOUCH = 1e-6  # seconds by which unseen time overlaps what it borders on
 _KEPT = 1000
 _PRUNE_AT = 4000
 
@@ -93,6 +95,23 @@ def common(shards: Sequence[Sequence[Spell]]) -> list[Spell]:
             else:
                 j += 1
         result = together
+    return result
+
+
+def parted(spells: Iterable[Spell], gaps: Sequence[tuple[float, float]]) -> list[Spell]:
+    """What of the spells lies outside the gaps, which are in order and don't overlap. A gap without length parts one,
+    too. A pause within a spell that is parted is taken to lie in each of its parts."""
+    result: list[Spell] = []
+    for begin, end, paused in spells:
+        at = bisect_left(gaps, begin, key=lambda gap: gap[1])
+        while at < len(gaps) and gaps[at][0] < end:
+            since, until = gaps[at]
+            if since > begin:
+                result.append((begin, since, min(paused, since - begin)))
+            begin = max(begin, until)
+            at += 1
+        if begin < end:
+            result.append((begin, end, min(paused, end - begin)))
     return result
 
 

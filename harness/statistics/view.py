@@ -14,11 +14,13 @@ from harness.outcome import Cause
 from harness.schedule import Schedule
 from harness.statistics.kinds import DEGRADED, UNKNOWN, cause_of, component_of
 from harness.statistics.ledger import Ledger
-from harness.statistics.outages import Axis, blind_stretches, cut_to, ticks_in, without
+from harness.statistics.outages import Axis, blind_stretches, clusters, cut_to, ticks_in, without
 from harness.statistics.phases import Phase
 from harness.statistics.runner import RunnerBook
-from harness.statistics.silences import Quiet, Spell, clipped, common, joined, longest
+from harness.statistics.silences import TOUCH, Quiet, Spell, clipped, common, joined, longest, parted
 from harness.statistics.sweep import Stretch
+
+_WAITED = (Cause.CUT, Cause.POOL_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -180,15 +182,27 @@ class View:
 
     @cached_property
     def silences(self) -> tuple[Quiet | None, Quiet | None]:
-        """The longest silence, read twice: only what was watched, less our own pauses; and all that may have been one.
-        The first is what is known."""
+        """The longest silence, read twice: only what was watched, less our own pauses, unknown ticks as good answers;
+        and all that may have been one, unknown ticks as none. The first is what is known."""
         begin, end = self.axis.begin - self.axis.offset, math.inf
         shards = self.book.shards
         told = [clipped(joined(shard.spells()), begin, end) for shard in shards]
-        seen = [self._watched(spell) for spell in common(told)]
+        seen = [self._watched(spell) for spell in parted(common(told), self._unanswerable(self.stretches, 0))]
         low = max((Quiet(*spell) for spell in seen), key=lambda quiet: quiet.seconds_low, default=None)
-        high = longest(common([clipped(joined([*shard.spells(), *shard.unseen]), begin, end) for shard in shards]))
+        heard = common([clipped(joined([*shard.spells(), *shard.unseen]), begin, end) for shard in shards])
+        unheard = [(since, until + TOUCH, 0.0) for since, until in self._unanswerable(self.weighed, 1)]
+        high = longest(joined([*heard, *clipped(unheard, begin, end)]))
         return self._placed(low), self._placed(high)
+
+    def _unanswerable(self, stretches: Iterable[Stretch], more: int) -> list[tuple[float, float]]:
+        """From the first to the last of unknown ticks in a row, or so many ticks `more`; the worker's time. Not those
+        that waited for the target all the same: in flight at the end, or in line behind others that were in flight."""
+        axis = self.axis
+        unsaid = (one for one in stretches if one.kind in UNKNOWN and cause_of(one.kind) not in _WAITED)
+        return [
+            (axis.time(row[0].first) - axis.offset, axis.time(row[-1].last + more) - axis.offset)
+            for row in clusters(unsaid)
+        ]
 
     def _watched(self, spell: Spell) -> Spell:
         """What lies in unwatched time counts as a pause of ours."""

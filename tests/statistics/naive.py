@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from harness.events import Anchored, Closed, Ready, StopRequested, WorkerDied
 from harness.frames import Bye, Frame, Hello
@@ -275,3 +276,21 @@ def silences(world: World, entries: Sequence[Said]) -> list[tuple[float, float]]
         newest = [said.entry.at for said in entries if isinstance(said.entry, Frame)]
         found.append((since, max(newest, default=since)))
     return found
+
+
+def known_silences(world: World, entries: Sequence[Said]) -> list[tuple[float, float]]:
+    """What of them remains if the ticks that say nothing of the target had been answered: not between two of them in a
+    row, and from one of them on anew."""
+    found = []
+    for begin, end in silences(world, entries):
+        edges = [(one.intended, one.tick) for one in world.tries if says_nothing(one) and begin <= one.intended < end]
+        moments = [(begin, -2), *sorted(edges), (end, -2)]
+        for (since, before), (until, after) in pairwise(moments):
+            if after != before + 1 and until > since:
+                found.append((since, until))
+    return found
+
+
+def says_nothing(one: Try) -> bool:
+    """Unknown, and not for waiting for the target."""
+    return one.ending.cause in OURS and one.ending.cause not in (Cause.CUT, Cause.POOL_LIMIT)
