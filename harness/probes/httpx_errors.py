@@ -12,6 +12,7 @@ from harness.engine.blame import Blame, Stage, of_connect, of_loss, of_names, of
 from harness.outcome import Cause, Component
 
 _ENDED_BY_PEER = ("Server disconnected", "peer closed connection", "peer unexpectedly closed connection")
+_HOW_ANYIO_READS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)  # in the chain of whatever it met at the socket then
 _NO_ERROR = 0  # RFC 9113 §7
 
 
@@ -32,9 +33,9 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def blame_of(error: Exception, *, stage: str, begun: bool) -> Blame:
     """Why an attempt failed that was in this stage; `begun`: its answer had begun."""
-    links = list(chain(error))
+    links = [one for one in chain(error) if not isinstance(one, _HOW_ANYIO_READS)]
     tls = next((one for one in links if isinstance(one, ssl.SSLError | ssl.CertificateError)), None)
-    kernel = next((one for one in reversed(links) if isinstance(one, OSError) and one.errno is not None), None)
+    kernel = next((one for one in reversed(links) if _is_the_kernels(one)), None)
     names = next((one for one in links if isinstance(one, socket.gaierror)), None)
     if stage == Stage.CONNECT:
         if names is not None:
@@ -70,6 +71,10 @@ def blame_of(error: Exception, *, stage: str, begun: bool) -> Blame:
 def is_loss(blame: Blame) -> bool:
     """The connection ended under the attempt: what a stale kept-alive connection looks like."""
     return blame.cause in (Cause.RESET, Cause.CLOSED_EARLY)
+
+
+def _is_the_kernels(error: BaseException) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno is not None
 
 
 def _is_proxys(links: list[BaseException]) -> bool:

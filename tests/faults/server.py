@@ -86,6 +86,11 @@ class Peer:
         except (OSError, ValueError):
             raise Over from None
 
+    @property
+    def protocol(self) -> str | None:
+        """What ALPN came to."""
+        return self._sock.selected_alpn_protocol() if isinstance(self._sock, ssl.SSLSocket) else None
+
     def reset(self) -> None:
         """RST, whatever lies unsent."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
