@@ -23,7 +23,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket, *, number: int, requests: Callable[[], int], end: threading.Event) -> None:
         self.number = number  # of the connection, from 1
-        self._sock = sock
+        self.sock = sock
         self._requests = requests
         self._end = end
         self._buffer = b""
@@ -32,7 +32,7 @@ class Peer:
         """Read a request; returns its number, from 1, over all connections. Raises Over at the end of the stream."""
         while b"\r\n\r\n" not in self._buffer:
             try:
-                data = self._sock.recv(65536)
+                data = self.sock.recv(65536)
             except OSError:
                 raise Over from None
             if not data:
@@ -44,13 +44,13 @@ class Peer:
     def read(self) -> bytes:
         """Whatever comes next."""
         try:
-            return self._sock.recv(65536)
+            return self.sock.recv(65536)
         except OSError:
             raise Over from None
 
     def say(self, data: bytes) -> None:
         try:
-            self._sock.sendall(data)
+            self.sock.sendall(data)
         except OSError:
             raise Over from None
 
@@ -68,10 +68,10 @@ class Peer:
     def stall(self) -> None:
         """Say nothing until the client goes away, or the test is over."""
         until = time.monotonic() + LONGEST
-        self._sock.settimeout(0.05)
+        self.sock.settimeout(0.05)
         while not self._end.is_set() and time.monotonic() < until:
             try:
-                if not self._sock.recv(65536):
+                if not self.sock.recv(65536):
                     break
             except TimeoutError:
                 continue
@@ -82,18 +82,18 @@ class Peer:
     def secure(self, context: ssl.SSLContext) -> None:
         """Shake hands as a server."""
         try:
-            self._sock = context.wrap_socket(self._sock, server_side=True)
+            self.sock = context.wrap_socket(self.sock, server_side=True)
         except (OSError, ValueError):
             raise Over from None
 
     @property
     def protocol(self) -> str | None:
         """What ALPN came to."""
-        return self._sock.selected_alpn_protocol() if isinstance(self._sock, ssl.SSLSocket) else None
+        return self.sock.selected_alpn_protocol() if isinstance(self.sock, ssl.SSLSocket) else None
 
     def reset(self) -> None:
         """RST, whatever lies unsent."""
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise Over
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Peer:
         raise Over
 
     def done(self) -> None:
-        self._sock.close()
+        self.sock.close()
 
 
 Behaviour = Callable[[Peer], None]

@@ -146,8 +146,6 @@ def test_cut_off_without_a_goodbye(probe: str, authority: Authority) -> None:
 
 @ALL
 @pytest.mark.parametrize("begun", [b"", OK[:-1]], ids=["unbegun", "begun"])
-    "begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"], ids=["unbegun", "begun"]
-)
 def test_reset_after_the_handshake(probe: str, begun: bytes, authority: Authority) -> None:
     def reset(peer: Peer) -> None:
         peer.say(begun)
