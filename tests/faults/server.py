@@ -1,5 +1,6 @@
 """A server that misbehaves as it is told: a thread for each connection, real sockets, plain or TLS."""
 
+import contextlib
 import itertools
 import socket
 import ssl
@@ -80,11 +81,19 @@ class Peer:
         raise Over
 
     def secure(self, context: ssl.SSLContext) -> None:
-        """Shake hands as a server."""
+        """Shake hands as a server. If that fails the alert must reach the client: a socket that is closed with bytes
+        unread would reset the connection instead."""
+        sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
         try:
-            self.sock = context.wrap_socket(self.sock, server_side=True)
+            sock.do_handshake()
         except (OSError, ValueError):
+            self.sock = socket.socket(fileno=sock.detach())
+            self.sock.settimeout(LONGEST)
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_WR)
+                self.stall()
             raise Over from None
+        self.sock = sock
 
     @property
     def protocol(self) -> str | None:

@@ -97,7 +97,7 @@ def test_what_nobody_knows_is_our_own() -> None:
     assert "ValueError: what?" in blame.detail
 
 
-errors = st.deferred(
+errors: st.SearchStrategy[Exception] = st.deferred(
     lambda: st.one_of(
         st.sampled_from([errno.ECONNRESET, errno.ECONNREFUSED, errno.EMFILE]).map(os_error),
         st.text(max_size=300).map(httpx.ReadError),
