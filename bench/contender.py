@@ -169,6 +169,17 @@ class Running:
         """Its workers' process ids."""
         return [pid for pid in machine.tree(self.pid) if machine.runs(pid, "harness.worker")]
 
+    def await_journal(self, limit: float = 30) -> Path:
+        """Its journal, as soon as there is one. Raises RuntimeError."""
+        path = self.folder / "journal.sqlite"
+        deadline = time.monotonic() + limit
+        while not path.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                raise RuntimeError(f"no journal; cf-harness ended with {self.wait()}: {self.err[-2000:]}")
+            time.sleep(0.002)
+        return path
+
     def send(self, number: signal.Signals) -> None:
         """A signal to the conductor."""
         self._process.send_signal(number)
@@ -194,4 +205,5 @@ class Running:
             with suppress(ProcessLookupError):
                 if self._process.poll() is None or pid != self.pid:
                     os.kill(pid, signal.SIGKILL)
-        self._process.communicate()
+        with suppress(ValueError):  # it was waited for
+            self._process.communicate()

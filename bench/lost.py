@@ -34,8 +34,7 @@ def _kill_one(number: int, delay: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name, Faulty() as target:
         folder = Path(name)
         with Running(plan(folder, target.url, _RATE), folder) as run:
-            journal = run.folder / "journal.sqlite"
-            _await(journal)
+            journal = run.await_journal()
             time.sleep(delay)
             pids = machine.tree(run.pid)[1:]
             os.kill(run.pid, signal.SIGKILL)
@@ -68,14 +67,6 @@ def _kill_one(number: int, delay: float) -> dict[str, Any]:
             "missing": None if settled is None else killed - settled,
             "reason": verdict["reasons"][0] if verdict["reasons"] else "",
         }
-
-
-def _await(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{path.name} did not appear")
-        time.sleep(0.002)
 
 
 def _kill_claims(rows: list[dict[str, Any]]) -> list[Claim]:

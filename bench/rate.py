@@ -22,6 +22,7 @@ _HARNESS_CORE, _NGINX_CORE = 0, 1
 _MAX_STOLEN = 0.02  # of the machine's time
 _MAX_OTHERS = 0.1  # of a core
 _MAX_CANARY = 0.005  # seconds
+_NEVER = 1e6  # ms: told of a run that never became ready
 _KEYS = ("w", "lag_p99_ms", "whole_lag_p99_ms", "cpu_us", "cpu_ratio_to_wrk", "bad", "unknown", "worker_rss_mb")
 
 
@@ -55,9 +56,9 @@ def _row(run: Ours, rate: float, w: float, void: str) -> dict[str, Any]:
         "attempts": runner.get("attempts", 0),
         "bad": whole.bad,
         "unknown": whole.unknown,
-        "lag_p99_ms": (runner["lag"]["p99"] or 0) * 1e3 if runner else None,
+        "lag_p99_ms": (runner["lag"]["p99"] or 0) * 1e3 if runner else _NEVER,
         "whole_lag_p99_ms": whole.lag_p99 * 1e3,
-        "latency_p99_ms": (runner["latency"]["p99"] or 0) * 1e3 if runner else None,
+        "latency_p99_ms": (runner["latency"]["p99"] or 0) * 1e3 if runner else _NEVER,
         "canary_p50_ms": canary["p50"] and canary["p50"] * 1e3,
         "canary_p99_ms": canary["p99"] and canary["p99"] * 1e3,
         "cpu_us": run.per_request,
