@@ -1,0 +1,169 @@
+"""A scripted deployment as values: what each step does, to which components, when. Pure; `load` reads it from YAML."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from harness.errors import HarnessError
+from harness.sandbox.wire import CertificateKind
+
+Action = Literal[
+    "restart", "rolling-restart", "kill", "start", "stall", "refuse", "status", "reset", "close-early", "slow",
+    "wrong-certificate", "black-hole", "freeze", "unknown-route", "unhealthy",
+]  # fmt: skip
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+_TARGET = re.compile(r"(app|router)/(\d{1,3})|balancer|apps|routers")
+
+
+class ScriptError(HarnessError):
+    """A script that can't be used; its text has one line for each mistake."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an action may be told."""
+
+    kinds: frozenset[str]  # of components: balancer, router, app
+    lasts: Literal["yes", "no", "maybe"]  # does it take `for:`
+    options: frozenset[str] = frozenset()
+
+
+_ALL = frozenset(("balancer", "router", "app"))
+_HTTP_FAULT = Rule(_ALL, "yes")
+_RESTART = frozenset(("drain", "drain_wait", "drain_timeout", "down"))
+
+RULES: dict[Action, Rule] = {
+    "restart": Rule(_ALL, "no", _RESTART),
+    "rolling-restart": Rule(frozenset(("router", "app")), "no", _RESTART | {"every"}),
+    "kill": Rule(_ALL, "maybe"),
+    "start": Rule(_ALL, "no"),
+    "stall": _HTTP_FAULT,
+    "refuse": _HTTP_FAULT,
+    "status": Rule(_ALL, "yes", frozenset(("code", "error"))),
+    "reset": _HTTP_FAULT,
+    "close-early": _HTTP_FAULT,
+    "slow": Rule(_ALL, "yes", frozenset(("by",))),
+    "wrong-certificate": Rule(frozenset(("balancer", "router")), "yes", frozenset(("certificate",))),
+    "black-hole": _HTTP_FAULT,
+    "freeze": _HTTP_FAULT,
+    "unknown-route": Rule(frozenset(("router",)), "yes"),
+    "unhealthy": Rule(frozenset(("router",)), "yes"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing done to the platform. Durations in seconds."""
+
+    do: Action
+    target: str  # balancer, router/0, routers, app/0, apps
+    at: float = 0.0  # after the script's start
+    name: str = ""
+    lasts: float | None = None  # `for:`; a kill without it leaves the component dead
+    drain: bool = True  # False: stopped at once
+    drain_wait: float | None = None  # None: the sandbox's
+    drain_timeout: float | None = None
+    down: float = 0.0  # between a restarted component's end and its new beginning
+    every: float | None = None  # rolling: begin the next so long after the last; None: when that one serves again
+    code: int | None = None
+    error: str = ""
+    by: float = 0.3  # slow
+    certificate: CertificateKind = "wrong_name"
+    line: int | None = None  # of its file
+
+    @property
+    def label(self) -> str:
+        """Its name, or what it does."""
+        return self.name or f"{self.do} {self.target}"
+
+    def mistakes(self, by_hand: bool = False) -> Iterator[tuple[str, str]]:
+        """Key and what would be right, as far as the step alone tells."""
+        rule = RULES[self.do]
+        if rule.lasts == "yes" and self.lasts is None and not by_hand:
+            yield "for", f'`{self.do}` needs how long it lasts, such as "2s"'
+        if rule.lasts == "no" and self.lasts is not None:
+            yield "for", f"`{self.do}` takes as long as it takes: leave it out"
+        match = _TARGET.fullmatch(self.target)
+        if match is None:
+            yield "target", f'{self.target!r} is no target: write "balancer", "router/0", "routers", "app/0" or "apps"'
+        elif (kind := kind_of(self.target)) not in rule.kinds:
+            yield "target", f"`{self.do}` is for {_either(rule.kinds)}, not for {_article(kind)}"
+        elif self.do == "rolling-restart" and match[1]:
+            yield "target", f'`rolling-restart` goes through all of a kind: write "{kind}s", or do `restart`'
+        if self.code is not None and not 400 <= self.code <= 599:
+            yield "code", f"a status from 400 to 599, not {self.code}"
+        if self.error and kind_of(self.target) != "router":
+            yield "error", "is a router's word (X-Cf-RouterError); only a router says it"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A scripted deployment."""
+
+    steps: tuple[Step, ...]
+    name: str = ""
+    file: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """To the end of its last timed part; restarts take what they take."""
+        return max((step.at + (step.lasts or 0.0) for step in self.steps), default=0.0)
+
+
+def kind_of(target: str) -> str:
+    """Of router/0 and of routers: router."""
+    return target.partition("/")[0].removesuffix("s")
+
+
+def members_of(target: str, routers: int, instances: int) -> tuple[str, ...]:
+    """The components that a target names. Raises ValueError where there is none of that name."""
+    if target in ("routers", "apps"):
+        return tuple(f"{kind_of(target)}/{index}" for index in range(routers if target == "routers" else instances))
+    kind, _, index = target.partition("/")
+    count = {"router": routers, "app": instances}.get(kind)
+    if count is not None and int(index) >= count:
+        only = f"{kind}/0" + (f" to {kind}/{count - 1}" if count > 1 else "")
+        raise ValueError(f"there is no {target}: this sandbox has {only}")
+    return (target,)
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
+def _either(kinds: frozenset[str]) -> str:
+    return " or ".join(_article(kind) for kind in sorted(kinds, reverse=True))
+
+
+def check(script: Script, routers: int, instances: int, layer: int, tls: bool, by_hand: bool = False) -> None:
+    """Whether a sandbox of this shape can perform it. Raises ScriptError with all mistakes.
+
+    By hand a step may go without `for:`, since its caller ends it.
+    """
+    mistakes = [
+        f"{script.file or 'script'}{f':{step.line}' if step.line else ''}: {key}: {text}"
+        for step in script.steps
+        for key, text in (*step.mistakes(by_hand), *_unfit(step, routers, instances, layer, tls))
+    ]
+    if mistakes:
+        raise ScriptError("\n".join(mistakes))
+
+
+def _unfit(step: Step, routers: int, instances: int, layer: int, tls: bool) -> Iterator[tuple[str, str]]:
+    if not _TARGET.fullmatch(step.target):
+        return
+    try:
+        members_of(step.target, routers, instances)
+    except ValueError as error:
+        yield "target", str(error)
+    kind = kind_of(step.target)
+    if step.do == "status" and kind == "balancer" and layer == 4:
+        yield "target", "a balancer of layer 4 speaks no HTTP: use `layer: 7`, or another target"
+    if step.do == "wrong-certificate":
+        ends = "router" if layer == 4 else "balancer"
+        if not tls:
+            yield "do", "there is no certificate without TLS"
+        elif kind != ends:
+            yield "target", f"at layer {layer} TLS ends at {_article(ends)}"
