@@ -1,13 +1,9 @@
 """What a bench was asked to show, and whether it did: printed as a summary, kept beside the figures."""
 
-import json
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import machine
-
-FIGURES = Path(__file__).parent / "figures"
+from bench.contender import save
 
 
 class Claim(NamedTuple):
@@ -22,10 +18,7 @@ class Claim(NamedTuple):
 def conclude(name: str, claims: list[Claim], figures: dict[str, Any]) -> None:
     """Save figures and claims with the machine they come from, print the summary, and exit with 1 if one falls
     short."""
-    FIGURES.mkdir(exist_ok=True)
-    path = FIGURES / f"{name}.json"
-    whole = {"machine": machine.describe(), "claims": [claim._asdict() for claim in claims], **figures}
-    path.write_text(json.dumps(whole, indent=1) + "\n")
+    path = save(name, {"claims": [claim._asdict() for claim in claims], **figures})
     print(f"\n{name}: {path}")
     width = max((len(claim.what) for claim in claims), default=0)
     for claim in claims:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 from bench import machine
 from bench.evidence import FromTheFirstTick, from_the_first_tick
 
+FIGURES = Path(__file__).parent / "figures"
 _SETTLE = 3.0  # seconds after the start from which on CPU is counted as steady
 _EVERY = 0.5  # seconds between two looks at a process tree
 
@@ -207,3 +208,11 @@ class Running:
                     os.kill(pid, signal.SIGKILL)
         with suppress(ValueError):  # it was waited for
             self._process.communicate()
+
+
+def save(name: str, figures: dict[str, Any]) -> Path:
+    """Write a bench's figures beside the code, with the machine they come from."""
+    FIGURES.mkdir(exist_ok=True)
+    path = FIGURES / f"{name}.json"
+    path.write_text(json.dumps({"machine": machine.describe(), **figures}, indent=1) + "\n")
+    return path

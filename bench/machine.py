@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _PACKAGES = ("cf-harness", "uvloop", "httptools", "httpx", "locust", "k6")
-_PROGRAMS = {"nginx": ["nginx", "-v"], "wrk": ["wrk", "-v"], "hey": ["hey", "-h"]}
+_DEBIAN = ("nginx", "wrk", "hey")
 
 
 def describe() -> dict[str, Any]:
@@ -29,11 +29,12 @@ def describe() -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    for name, command in _PROGRAMS.items():
-        if shutil.which(command[0]):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            words = (done.stderr + done.stdout).split()
-            versions[name] = next((word for word in words if any(c.isdigit() for c in word)), "?")
+    if shutil.which("dpkg-query"):
+        for name in _DEBIAN:
+            query = ["dpkg-query", "--show", "--showformat=${Version}", name]
+            done = subprocess.run(query, capture_output=True, text=True, check=False)
+            if done.returncode == 0 and done.stdout:
+                versions[name] = done.stdout
     return {"processor": model, "cores": os.cpu_count(), "kernel": platform.release(), "versions": versions}
 
 

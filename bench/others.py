@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.claims import FIGURES, Claim, conclude
-from bench.contender import Cost, measured, ours
+from bench.claims import Claim, conclude
+from bench.contender import FIGURES, Cost, measured, ours
 from bench.target import nginx
 
 _CORE, _NGINX_CORE = 0, 1

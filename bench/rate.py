@@ -102,7 +102,9 @@ def _claims(series: dict[str, dict[str, Any]], rounds: int) -> list[Claim]:
         shown = "nothing: every run was void" if value is None else f"{value:,.2f}".removesuffix(".00") + unit
         if value is not None and not enough:
             shown += f" ({figures['void']} void, too few left)"
-        claims.append(Claim(what, f"<= {limit:g}{unit}", shown, value is not None and value <= limit and enough))
+        claims.append(
+            Claim(what, f"<= {limit:g}{unit}" if limit else "0", shown, value is not None and value <= limit and enough)
+        )
 
     claim("half", "0.5 W: failures in any run", "bad", 0, "", worst=True)
     claim("half", "0.5 W: ticks not sent or unknown", "unknown", 0, "")

@@ -4,11 +4,12 @@
 """
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.claims import FIGURES
+from bench.contender import FIGURES
 
 _TOP = """# Measured
 
@@ -79,7 +80,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 def _claims(figures: dict[str, Any]) -> str:
     rows = [
         (claim["what"], claim["demanded"], claim["measured"], "yes" if claim["holds"] else "**short**")
-        for claim in figures.get("claims", [])
+        for claim in figures["claims"]
     ]
     return _table(("what", "demanded", "measured", "shown"), rows)
 
@@ -129,7 +130,15 @@ def _location(figures: dict[str, Any]) -> str:
     return _table(head, rows)
 
 
-_MORE = {"rate": _rate, "others": _others, "location": _location}
+def _oracle(figures: dict[str, Any]) -> str:
+    rows = []
+    for name, value in figures["summary"].items():
+        told = ", ".join(f"{count} {what}" for what, count in value.items()) if isinstance(value, dict) else str(value)
+        rows.append((name.replace("_", " "), told))
+    return _table(("figure", "measured"), rows)
+
+
+_MORE = {"rate": _rate, "others": _others, "location": _location, "oracle": _oracle}
 
 
 def _machine(figures: dict[str, Any]) -> str:
@@ -137,16 +146,18 @@ def _machine(figures: dict[str, Any]) -> str:
     if not machine:
         return ""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; {versions}."
+    return textwrap.fill(
+        f"{machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; {versions}.", 120
+    )
 
 
 def _section(item: Item) -> str:
     path = FIGURES / f"{item.name}.json"
-    head = f"## {item.title}\n\n`{item.command}` ({item.takes})\n\n{item.notes}\n"
+    head = f"## {item.title}\n\n`{item.command}` ({item.takes})\n\n{textwrap.fill(item.notes, 120)}\n"
     if not path.exists():
         return f"{head}\nNot measured yet.\n"
     figures = json.loads(path.read_text())
-    parts = [head, _claims(figures)]
+    parts = [head] + ([_claims(figures)] if "claims" in figures else [])
     if item.name in _MORE:
         parts.append("\n" + _MORE[item.name](figures))
     parts.append("\n" + _machine(figures) + "\n")
