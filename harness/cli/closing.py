@@ -43,7 +43,8 @@ def _seen(verdict: Verdict) -> str:
     worst = _worst(verdict)
     if worst is not None:
         runner, outage = worst
-        during = f", while {_listed(outage.phases)} was under way" if outage.phases else ""
+        verb = "was" if len(outage.phases) == 1 else "were"
+        during = f", while {_listed(outage.phases)} {verb} under way" if outage.phases else ""
         end = f"to {clock(outage.end, 3)} UTC" if outage.end else "to the end"
         said += (
             f". The longest outage was one of {seconds(outage.seconds)} for {runner}, {clock(outage.start, 3)} {end}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.cli.deliver import check_outputs, deliver
 from harness.cli.target import plan_of
 from harness.cli.watch import watching
+from harness.conductor.observe import Observer
 from harness.plan import Overrides, Plan
 from harness.run import RunHandle, run
 from harness.verdict import Verdict
@@ -46,8 +47,9 @@ def watched(
     handle: RunHandle | None = None,
     stop_file: Path | None = None,
     command: Sequence[str] | None = None,
+    also: Sequence[Observer] = (),
 ) -> Verdict:
-    """Run the plan with somebody looking on, as far as that is wished for."""
+    """Run the plan with somebody looking on, as far as that is wished for; `also` are observers besides."""
     with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command) as observers:
         return run(
             plan,
@@ -56,5 +58,5 @@ def watched(
             handle=handle,
             stop_file=stop_file,
             command=command,
-            observers=observers,
+            observers=(*observers, *also),
         )
