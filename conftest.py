@@ -3,7 +3,7 @@
 The tests of the harness itself (`tests/`) are not touched by any of this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -53,16 +53,16 @@ def _suite(config: pytest.Config) -> Path | None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCode]:
     """Exit with our codes when a suite was run."""
     code = yield
     if _suite(config) is None or config.option.collectonly:
-        return code  # type: ignore[return-value]  # a wrapper's return is the hook's result
+        return code
     if _SANDBOX in config.stash:
         config.stash[_SANDBOX].close()
     if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and _VERDICT in config.stash:
-        return config.stash[_VERDICT].exit_code  # type: ignore[return-value]
-    return _OF_PYTEST.get(code, _INCONCLUSIVE)  # type: ignore[return-value]
+        return config.stash[_VERDICT].exit_code
+    return _OF_PYTEST.get(pytest.ExitCode(code), _INCONCLUSIVE)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
