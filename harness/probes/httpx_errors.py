@@ -36,6 +36,9 @@ def blame_of(error: Exception, *, stage: str, begun: bool) -> Blame:
     links = [one for one in chain(error) if not isinstance(one, _HOW_ANYIO_READS)]
     tls = next((one for one in links if isinstance(one, ssl.SSLError | ssl.CertificateError)), None)
     kernel = next((one for one in reversed(links) if _is_the_kernels(one)), None)
+    if stage == Stage.CONNECT and isinstance(error, AttributeError) and kernel is None:
+        # httpcore asks anyio for the socket of a connection that was reset as soon as it was open
+        return of_loss(ConnectionResetError("reset as soon as it was open"), begun=False)
     names = next((one for one in links if isinstance(one, socket.gaierror)), None)
     if stage == Stage.CONNECT:
         if names is not None:
@@ -57,13 +60,15 @@ def blame_of(error: Exception, *, stage: str, begun: bool) -> Blame:
     if told is not None:
         return told
     words = _words(error)
-    if words.startswith(_ENDED_BY_PEER):
+    if words.startswith(_ENDED_BY_PEER) or any(type(one).__name__ == "EndOfStream" for one in links):
         return of_loss(None, begun=begun)
     if any(type(one).__name__ in ("RemoteProtocolError", "LocalProtocolError", "DecodingError") for one in links):
         return Blame(Cause.PROTOCOL, Component.TARGET, f"malformed answer: {words}")
     if any(type(one).__module__.startswith(("h2.", "hpack.", "hyperframe.")) for one in links):
         return Blame(Cause.PROTOCOL, Component.TARGET, f"malformed HTTP/2: {type(error).__name__}: {words}")
-    if any(type(one).__name__ in ("ReadError", "WriteError", "BrokenResourceError") for one in links):
+    if any(
+        type(one).__name__ in ("ReadError", "WriteError", "BrokenResourceError", "ClosedResourceError") for one in links
+    ):
         return of_loss(ConnectionResetError(words), begun=begun)
     return Blame(Cause.INTERNAL, Component.HARNESS, f"httpx: {type(error).__name__}: {words}")
 

@@ -144,7 +144,7 @@ class H2Server:
 
     def _take(self, conversation: H2Conversation, data: bytes) -> None:
         for event in conversation.state.receive_data(data):
-            if isinstance(event, h2.events.RequestReceived):
+            if isinstance(event, h2.events.RequestReceived) and not conversation.over:
                 headers = {str(name): str(value) for name, value in event.headers or ()}
                 stream = event.stream_id or 0
                 self._answer(Exchange(conversation, stream, next(self._numbers), headers))

@@ -4,6 +4,7 @@ import errno
 import socket
 import ssl
 
+import anyio
 import httpx
 import pytest
 from hypothesis import given
@@ -121,3 +122,19 @@ def test_a_chain_ends_even_in_a_circle(error: Exception) -> None:
     links = list(chain(error))
     assert links[0] is error
     assert len({id(link) for link in links}) == len(links)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(anyio.EndOfStream(), Cause.CLOSED_EARLY), (anyio.ClosedResourceError(), Cause.RESET)],
+)
+def test_what_httpcore_lets_through_of_anyio(error: Exception, cause: Cause) -> None:
+    """On writing, over TLS that the peer has closed, and on a connection that another stream's failure has closed."""
+    blame = blame_of(error, stage=Stage.FIRST_BYTE, begun=False)
+    assert (blame.cause, blame.component) == (cause, Component.NETWORK)
+
+
+def test_reset_as_soon_as_it_was_open() -> None:
+    error = AttributeError("'NoneType' object has no attribute 'getpeername'")
+    assert blame_of(error, stage=Stage.CONNECT, begun=False).cause is Cause.RESET
+    assert blame_of(error, stage=Stage.FIRST_BYTE, begun=False).cause is Cause.INTERNAL
