@@ -16,7 +16,14 @@ from harness.histogram import Histogram, highest_of, lowest_of, merge_into
 from harness.objectives import Indicator, Objective
 from harness.outcome import Cause
 from harness.statistics.kinds import DEGRADED, UNKNOWN, cause_of
-from harness.statistics.outages import Gap, gaps_with_unknown_bad, gaps_with_unknown_good, ticks_in
+from harness.statistics.outages import (
+    Gap,
+    gaps_joined,
+    gaps_parted,
+    gaps_with_unknown_bad,
+    gaps_with_unknown_good,
+    ticks_in,
+)
 from harness.statistics.sweep import Stretch
 from harness.statistics.view import View
 
@@ -73,11 +80,14 @@ def _readings(view: View, objective: Objective, stretches: list[Stretch]) -> Rea
             return _latency(view, objective, stretches)
         case Indicator.FAILURES:
             return _failures(view, objective, stretches)
-        case Indicator.LONGEST_OUTAGE | Indicator.TOTAL_OUTAGE | Indicator.OUTAGES:
+        case Indicator.LONGEST_OUTAGE | Indicator.TOTAL_OUTAGE:
             good = gaps_with_unknown_good(view.axis, stretches)
             bad = gaps_with_unknown_bad(view.axis, stretches)
             ends = sorted((_outage(view, objective, good), _outage(view, objective, bad)))
             return ends[0], ends[0], ends[1]
+        case Indicator.OUTAGES:  # unknown ticks read as good part them, read as bad join them
+            fewest = _outage(view, objective, gaps_joined(view.axis, stretches))
+            return fewest, fewest, _outage(view, objective, gaps_parted(view.axis, stretches))
         case Indicator.SILENCE:
             return _silence(view)
     assert_never(objective.indicator)
@@ -104,6 +114,7 @@ def _worst(objective: Objective) -> Callable[[float, float], float]:
 def _success(view: View, objective: Objective, stretches: list[Stretch]) -> Readings:
     counts = view.counts(stretches)
     good, bad, unknown = _sums(counts.good), _sums(counts.bad), _sums(counts.unknown)
+    blind = _sums(view.spread(view.blind))  # set aside, but what they leave is no proof of a violation
     worst = _worst(objective)
     value: float | None = None
     as_good: float | None = None
@@ -113,7 +124,9 @@ def _success(view: View, objective: Objective, stretches: list[Stretch]) -> Read
         total = ok + failed + open_
         if total == 0:
             continue
-        as_good = (ok + open_) / total if as_good is None else worst(as_good, (ok + open_) / total)
+        aside = blind[end] - blind[begin]
+        kindest = (ok + open_ + aside) / (total + aside)
+        as_good = kindest if as_good is None else worst(as_good, kindest)
         as_bad = ok / total if as_bad is None else worst(as_bad, ok / total)
         if ok + failed:
             value = ok / (ok + failed) if value is None else worst(value, ok / (ok + failed))
@@ -240,6 +253,7 @@ def _latency(view: View, objective: Objective, stretches: list[Stretch]) -> Read
 
 def _sides(view: View, stretches: list[Stretch]) -> tuple[_Side, _Side]:
     counts = view.counts(stretches)
+    blind = view.spread(view.blind)
     cut = view.spread(s for s in stretches if s.kind in UNKNOWN and cause_of(s.kind) is Cause.CUT)
     degraded = [0] * view.seconds
     if not view.brief.degraded_is_good:
@@ -258,7 +272,7 @@ def _sides(view: View, stretches: list[Stretch]) -> tuple[_Side, _Side]:
             merge_into(low, ages)
         lows.append(low)
         highs.append(high)
-        fast.append(counts.unknown[second] - (cut[second] if ages else 0))
+        fast.append(counts.unknown[second] + blind[second] - (cut[second] if ages else 0))
     slow = [bad + unknown for bad, unknown in zip(counts.bad, counts.unknown, strict=True)]
     return _Side(lows, fast, counts.bad, upper=False), _Side(highs, [0] * view.seconds, slow, upper=True)
 

@@ -125,6 +125,24 @@ def gaps_with_unknown_bad(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]
     return [Gap(axis.time(cluster[0].first - 1), axis.time(cluster[-1].last + 1)) for cluster in clusters(stretches)]
 
 
+def gaps_joined(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
+    """The fewest outages there can have been: what only unknown ticks part may have been one."""
+    return [
+        Gap(axis.time(cluster[0].first - 1), axis.time(cluster[-1].last + 1))
+        for cluster in clusters(stretches)
+        if any(stretch.kind not in UNKNOWN for stretch in cluster)
+    ]
+
+
+def gaps_parted(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
+    """More outages, if unknown ticks part them, and hide one where nothing else is known."""
+    gaps: list[Gap] = []
+    for cluster in clusters(stretches):
+        runs = list(_bad_runs(cluster)) or [(cluster[0].first, cluster[-1].last)]
+        gaps += [Gap(axis.time(first - 1), axis.time(last + 1)) for first, last in runs]
+    return gaps
+
+
 def blind_stretches(axis: Axis, stretches: Sequence[Stretch], max_share: float, max_stretch: float) -> list[Stretch]:
     """Unknown ticks between good ones, short enough to be set aside; none of them if they are too many in all."""
     blind: list[Stretch] = []

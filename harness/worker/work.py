@@ -155,6 +155,7 @@ class Work:
                 self._frame()
 
     def _frame(self) -> None:
+        self._driver.metronome.notice_pause(self._clock() - self._start)
         self._driver.tell_counters()
         waiting, flying = self._driver.open_ordinals()
         frame = self._recorder.frame(
