@@ -14,6 +14,10 @@ class Proxy:
         self.asked: list[str] = []
         self.heads: list[bytes] = []
 
+    def forget(self) -> None:
+        self.asked.clear()
+        self.heads.clear()
+
     def __call__(self, peer: Peer) -> None:
         peer.request()
         self.heads.append(peer.head)

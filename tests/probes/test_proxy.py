@@ -36,7 +36,7 @@ def test_https_through_a_tunnel(fresh: bool, authority: Authority) -> None:
             tls=Tls(ca=str(authority.ca)),
             fresh=fresh,
         )
-        trial = attempt(spec)
+        trial = attempt(spec, before=asked.forget)
         trial.all_good()
         assert set(asked.asked) == {f"CONNECT 127.0.0.1:{target.port}"}
         assert all(b"Proxy-Authorization: Basic dXM6c2VjcmV0" in head for head in asked.heads)
