@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.sandbox.config import SandboxConfig
     from harness.sandbox.deployments import DEPLOYMENTS, deployment
+    from harness.sandbox.foreground import serve
     from harness.sandbox.load import load_script
-    from harness.sandbox.sandbox import Sandbox, SandboxError
+    from harness.sandbox.member import SandboxError
+    from harness.sandbox.sandbox import Sandbox
     from harness.sandbox.script import Script, ScriptError, Step
-    from harness.sandbox.serve import serve
 
 __all__ = [
     "DEPLOYMENTS",
@@ -33,13 +34,13 @@ _HOMES = {
     "DEPLOYMENTS": "deployments",
     "Sandbox": "sandbox",
     "SandboxConfig": "config",
-    "SandboxError": "sandbox",
+    "SandboxError": "member",
     "Script": "script",
     "ScriptError": "script",
     "Step": "script",
     "deployment": "deployments",
     "load_script": "load",
-    "serve": "serve",
+    "serve": "foreground",
 }
 
 

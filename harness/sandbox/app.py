@@ -60,9 +60,11 @@ class App:
         self._front = Front(spec.port, lambda front: Served(front, self._serve, self._refuse), None)
 
     async def open(self) -> None:
+        """See `Component`."""
         await self._front.open()
 
     async def obey(self, command: Command) -> Reply:
+        """See `Component`."""
         return await obey_fault(self._front, self._truth, self._spec.name, command)
 
     async def drain(self, order: Drain) -> None:
@@ -70,6 +72,7 @@ class App:
         await drain_front(self._front, self._truth, self._spec.name, order, wait=0.0, timeout=_GRACE)
 
     def close(self) -> None:
+        """See `Component`."""
         self._front.close()
 
     def _refuse(self, request: Request, fault: Fault) -> bytes:

@@ -1,5 +1,5 @@
-"""`python -m harness.sandbox.balancer`: the load balancer before the routers. At layer 4 it splices connections; at layer 7
-it ends them (and TLS) and has errors of its own, which carry neither X-Vcap-Request-Id nor X-Cf-RouterError."""
+"""`python -m harness.sandbox.balancer`: the load balancer before the routers. At layer 4 it splices connections; at
+layer 7 it ends them (and TLS) and has errors of its own, which carry neither X-Vcap-Request-Id nor X-Cf-RouterError."""
 
 import asyncio
 import sys
@@ -63,19 +63,23 @@ class Balancer:
         self._front = Front(spec.port, accept, certificates)
 
     async def open(self) -> None:
+        """See `Component`."""
         await self._front.open()
         for router in self.spec.routers:
             self._tasks.create_task(self.health.watch(router))
 
     async def obey(self, command: Command) -> Reply:
+        """See `Component`."""
         if isinstance(command, Ask):
             return Reply(at=time.monotonic(), healthy=tuple(router.name for router in self.health.healthy))
         return await obey_fault(self._front, self._truth, self.spec.name, command)
 
     async def drain(self, order: Drain) -> None:
+        """See `Component`."""
         await drain_front(self._front, self._truth, self.spec.name, order, wait=0.0, timeout=_GRACE)
 
     def close(self) -> None:
+        """See `Component`."""
         self._front.close()
         for endpoint in self.endpoints.values():
             endpoint.close()

@@ -18,7 +18,9 @@ from harness.sandbox.served import Served
 
 _CONNECT_TIMEOUT = 5.0  # seconds
 _IDLE_KEPT = 64  # connections kept open to an endpoint
-_HOP = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"))
+_HOP = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+)
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))  # what gorouter, by Go's http.Transport, sends again
 
 
@@ -82,6 +84,7 @@ class Forwarding:
     # Answering
 
     def abandon(self) -> None:
+        """See `Answering`."""
         self._end()
         if self._upstream is not None:
             self._upstream.close()
@@ -89,10 +92,12 @@ class Forwarding:
             self._dialling.cancel()
 
     def pause(self) -> None:
+        """See `Answering`."""
         if self._upstream is not None:
             self._upstream.pause()
 
     def resume(self) -> None:
+        """See `Answering`."""
         if self._upstream is not None:
             self._upstream.resume()
 
@@ -181,8 +186,10 @@ class Forwarding:
     def _send(self, upstream: "_Upstream", reused: bool) -> None:
         self._upstream = upstream
         request = self._request
-        kept = [pair for pair in request.headers if pair[0].lower() not in (*_HOP, b"content-length")]
-        kept.extend(self._way.request_headers(self._served.peer))
+        added = self._way.request_headers(self._served.peer)
+        replaced = {b"content-length", *_HOP, *(name.lower() for name, _ in added)}
+        kept = [pair for pair in request.headers if pair[0].lower() not in replaced]
+        kept.extend(added)
         if request.body or request.method in (b"POST", b"PUT", b"PATCH"):
             kept.append((b"Content-Length", b"%d" % len(request.body)))
         lines = [b"%s %s HTTP/1.1\r\n" % (request.method, request.target)]
@@ -365,5 +372,8 @@ def _words(error: Exception | None, call: str) -> str:
     """An error of the network in Go's words."""
     if isinstance(error, TimeoutError):
         return "i/o timeout"
-    number = getattr(error, "errno", None)
-    return f"{call}: {os.strerror(number).lower()}" if number in errno.errorcode else f"{call}: {error}"
+    if (
+        isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode
+    ):  # asyncio has a long sentence of its own
+        return f"{call}: {os.strerror(error.errno).lower()}"
+    return f"{call}: {error}"

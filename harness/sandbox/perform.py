@@ -3,24 +3,14 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 from harness.sandbox.member import SandboxError
 from harness.sandbox.platform import Ended, Platform
-from harness.sandbox.script import Action, Step, members_of
+from harness.sandbox.script import Step, members_of
 from harness.sandbox.wire import Drain, Fault, FaultKind, Mend
 
-_FAULTS: dict[Action, FaultKind] = {
-    "stall": "stall",
-    "refuse": "refuse",
-    "status": "status",
-    "reset": "reset",
-    "close-early": "close_early",
-    "slow": "slow",
-    "wrong-certificate": "wrong_certificate",
-    "black-hole": "black_hole",
-    "unknown-route": "unknown_route",
-    "unhealthy": "unhealthy",
-}
+_FAULTS: dict[str, FaultKind] = {kind: kind for kind in get_args(FaultKind)}
 
 
 @contextlib.contextmanager
@@ -30,7 +20,7 @@ def performing(platform: Platform, step: Step) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         if step.do == "restart":
             _each(names, lambda name: _restart(platform, step, name))
-        elif step.do == "rolling-restart":
+        elif step.do == "rolling_restart":
             _roll(platform, step, names)
         elif step.do == "start":
             _each(names, platform.start_member)
@@ -68,9 +58,7 @@ def _restart(platform: Platform, step: Step, name: str) -> None:
         cut = not step.drain
         platform.stop_member(
             name,
-            Drain(
-                wait=0.0 if cut else step.drain_wait, timeout=0.0 if cut else step.drain_timeout, step=step.label
-            ),
+            Drain(wait=0.0 if cut else step.drain_wait, timeout=0.0 if cut else step.drain_timeout, step=step.label),
         )
     platform.pause(step.down)
     platform.start_member(name)

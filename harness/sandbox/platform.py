@@ -1,4 +1,4 @@
-"""The platform as a whole: its components' addresses, who is in the routing table, and how one is restarted in order."""
+"""The platform as a whole: its components' addresses, who is in the routing table, how one is restarted in order."""
 
 import threading
 import time

@@ -1,7 +1,7 @@
 """Ports of loopback that stay ours while nothing listens on them.
 
-A bound socket that never listens holds each: connections are refused, no other program is given the port, and a component
-may bind it too (SO_REUSEADDR) and listen as often as it restarts.
+A bound socket that never listens holds each: connections are refused, no other program is given the port, and a
+component may bind it too (SO_REUSEADDR) and listen as often as it restarts.
 """
 
 import socket

@@ -1,5 +1,5 @@
-"""`python -m harness.sandbox.router`: one gorouter. Sends requests to the app's instances by Host, says its own errors as
-gorouter does (X-Cf-RouterError), and drains as it does."""
+"""`python -m harness.sandbox.router`: one gorouter. Sends requests to the app's instances by Host, says its own errors
+as gorouter does (X-Cf-RouterError), and drains as it does."""
 
 import asyncio
 import sys
@@ -96,9 +96,10 @@ class _Way:
 
     def request_headers(self, peer: str) -> Headers:
         forwarded = self._request.header(b"x-forwarded-for")
+        scheme = b"https" if self._router.spec.certificates else b"http"
         return (
             (b"X-Forwarded-For", (forwarded + b", " if forwarded else b"") + peer.encode()),
-            (b"X-Forwarded-Proto", b"https" if self._router.spec.certificates else b"http"),
+            (b"X-Forwarded-Proto", self._request.header(b"x-forwarded-proto") or scheme),
             (b"X-Request-Start", b"%d" % (time.time() * 1000)),
             (b"X-Vcap-Request-Id", self._id),
         )
@@ -122,10 +123,12 @@ class Router:
         self._health = Front(spec.health_port, lambda front: Served(front, self._check, self._refuse), None)
 
     async def open(self) -> None:
+        """See `Component`."""
         await self._front.open()
         await self._health.open()
 
     async def obey(self, command: Command) -> Reply:
+        """See `Component`."""
         if isinstance(command, Route):
             self.table.set(command.app, command.present)
             event = "registered" if command.present else "unregistered"
@@ -133,11 +136,13 @@ class Router:
         return await obey_fault(self._front, self._truth, self.spec.name, command)
 
     async def drain(self, order: Drain) -> None:
+        """See `Component`."""
         self._draining = True
         spec = self.spec
         await drain_front(self._front, self._truth, spec.name, order, wait=spec.drain_wait, timeout=spec.drain_timeout)
 
     def close(self) -> None:
+        """See `Component`."""
         self._front.close()
         self._health.close()
         for endpoint in self.table.endpoints:

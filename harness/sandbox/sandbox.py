@@ -37,7 +37,8 @@ class Sandbox:
     thread performs it.
     """
 
-    def __init__(self, config: SandboxConfig = SandboxConfig(), on_step: OnStep | None = None) -> None:
+    def __init__(self, config: SandboxConfig | None = None, on_step: OnStep | None = None) -> None:
+        config = config or SandboxConfig()
         if config.script is not None:
             check(config.script, config.routers, config.instances, config.layer, config.tls)
         self.config = config
@@ -133,6 +134,13 @@ class Sandbox:
             raise SandboxError("\n".join(self._problems))
         return True
 
+    def stop_script(self) -> None:
+        """Leave what has not begun, and what is under way as it stands; the platform serves on, but no more steps."""
+        if self._platform is not None:
+            self._platform.ending.set()
+        if self._script is not None:
+            self._script.join()
+
     @property
     def _running(self) -> Platform:
         if self._platform is None:
@@ -164,9 +172,7 @@ class Sandbox:
         truth.note("serving", "sandbox", url=self.url, pid=self.pid)
 
     def _end(self, platform: Platform) -> None:
-        platform.ending.set()
-        if self._script is not None:
-            self._script.join()
+        self.stop_script()
         platform.close()
         self._platform = None
 

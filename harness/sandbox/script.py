@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from harness.errors import HarnessError
 from harness.sandbox.wire import CertificateKind
+from harness.units import show_duration
 
 Action = Literal[
-    "restart", "rolling-restart", "kill", "start", "stall", "refuse", "status", "reset", "close-early", "slow",
-    "wrong-certificate", "black-hole", "freeze", "unknown-route", "unhealthy",
+    "restart", "rolling_restart", "kill", "start", "stall", "refuse", "status", "reset", "close_early", "slow",
+    "wrong_certificate", "black_hole", "freeze", "unknown_route", "unhealthy",
 ]  # fmt: skip
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
@@ -36,19 +37,19 @@ _RESTART = frozenset(("drain", "drain_wait", "drain_timeout", "down"))
 
 RULES: dict[Action, Rule] = {
     "restart": Rule(_ALL, "no", _RESTART),
-    "rolling-restart": Rule(frozenset(("router", "app")), "no", _RESTART | {"every"}),
+    "rolling_restart": Rule(frozenset(("router", "app")), "no", _RESTART | {"every"}),
     "kill": Rule(_ALL, "maybe"),
     "start": Rule(_ALL, "no"),
     "stall": _HTTP_FAULT,
     "refuse": _HTTP_FAULT,
     "status": Rule(_ALL, "yes", frozenset(("code", "error"))),
     "reset": _HTTP_FAULT,
-    "close-early": _HTTP_FAULT,
+    "close_early": _HTTP_FAULT,
     "slow": Rule(_ALL, "yes", frozenset(("by",))),
-    "wrong-certificate": Rule(frozenset(("balancer", "router")), "yes", frozenset(("certificate",))),
-    "black-hole": _HTTP_FAULT,
+    "wrong_certificate": Rule(frozenset(("balancer", "router")), "yes", frozenset(("certificate",))),
+    "black_hole": _HTTP_FAULT,
     "freeze": _HTTP_FAULT,
-    "unknown-route": Rule(frozenset(("router",)), "yes"),
+    "unknown_route": Rule(frozenset(("router",)), "yes"),
     "unhealthy": Rule(frozenset(("router",)), "yes"),
 }
 
@@ -90,12 +91,23 @@ class Step:
             yield "target", f'{self.target!r} is no target: write "balancer", "router/0", "routers", "app/0" or "apps"'
         elif (kind := kind_of(self.target)) not in rule.kinds:
             yield "target", f"`{self.do}` is for {_either(rule.kinds)}, not for {_article(kind)}"
-        elif self.do == "rolling-restart" and match[1]:
-            yield "target", f'`rolling-restart` goes through all of a kind: write "{kind}s", or do `restart`'
+        elif self.do == "rolling_restart" and match[1]:
+            yield "target", f'`rolling_restart` goes through all of a kind: write "{kind}s", or do `restart`'
         if self.code is not None and not 400 <= self.code <= 599:
             yield "code", f"a status from 400 to 599, not {self.code}"
         if self.error and kind_of(self.target) != "router":
             yield "error", "is a router's word (X-Cf-RouterError); only a router says it"
+        for key in sorted(self.told - rule.options):
+            yield key, f"means nothing to `{self.do}`{_options(rule)}"
+
+    @property
+    def told(self) -> frozenset[str]:
+        """The options that it sets, as a script calls them."""
+        return frozenset(name for name, usual in _USUAL.items() if getattr(self, name) != usual)
+
+
+_OPTIONS = frozenset().union(*(rule.options for rule in RULES.values()))
+_USUAL = {field.name: field.default for field in fields(Step) if field.name in _OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -129,6 +141,10 @@ def members_of(target: str, routers: int, instances: int) -> tuple[str, ...]:
     return (target,)
 
 
+def _options(rule: Rule) -> str:
+    return f"; it takes {', '.join(f'`{name}`' for name in sorted(rule.options))}" if rule.options else ""
+
+
 def _article(word: str) -> str:
     return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
@@ -147,8 +163,25 @@ def check(script: Script, routers: int, instances: int, layer: int, tls: bool, b
         for step in script.steps
         for key, text in (*step.mistakes(by_hand), *_unfit(step, routers, instances, layer, tls))
     ]
+    if not mistakes:
+        mistakes = list(_clashes(script, routers, instances))
     if mistakes:
         raise ScriptError("\n".join(mistakes))
+
+
+def _clashes(script: Script, routers: int, instances: int) -> Iterator[str]:
+    """A component bears one fault at a time."""
+    busy: dict[str, Step] = {}
+    for step in sorted(script.steps, key=lambda step: step.at):
+        if step.lasts is None:
+            continue
+        for name in members_of(step.target, routers, instances):
+            other = busy.get(name)
+            if other is not None and other.lasts is not None and step.at < other.at + other.lasts:
+                place = f"{script.file or 'script'}{f':{step.line}' if step.line else ''}"
+                over = show_duration(other.at + other.lasts)
+                yield f"{place}: at: {name} still bears `{other.label}` then: begin at {over} or later"
+            busy[name] = step
 
 
 def _unfit(step: Step, routers: int, instances: int, layer: int, tls: bool) -> Iterator[tuple[str, str]]:
@@ -161,7 +194,7 @@ def _unfit(step: Step, routers: int, instances: int, layer: int, tls: bool) -> I
     kind = kind_of(step.target)
     if step.do == "status" and kind == "balancer" and layer == 4:
         yield "target", "a balancer of layer 4 speaks no HTTP: use `layer: 7`, or another target"
-    if step.do == "wrong-certificate":
+    if step.do == "wrong_certificate":
         ends = "router" if layer == 4 else "balancer"
         if not tls:
             yield "do", "there is no certificate without TLS"

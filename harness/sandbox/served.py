@@ -59,10 +59,12 @@ class Served(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
+        """See `Connection`."""
         return not self.active and self._answered > 0
 
     @property
     def active(self) -> bool:
+        """See `Connection`."""
         return self._current is not None or self._begun or bool(self._waiting)
 
     @property
@@ -107,10 +109,12 @@ class Served(asyncio.Protocol):
     # What a fault does to it.
 
     def hold(self) -> None:
+        """See `Connection`."""
         if self._transport is not None:
             self._transport.pause_reading()
 
     def release(self) -> None:
+        """See `Connection`."""
         if self._transport is None:
             return
         unsent, self._unsent = self._unsent, []
@@ -122,12 +126,14 @@ class Served(asyncio.Protocol):
         self._pump()
 
     def shut(self) -> None:
+        """See `Connection`."""
         if self._transport is not None:
             self._transport.close()
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's: it is open."""
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
         self._front.connections.add(self)
         if self._front.held:
@@ -136,6 +142,7 @@ class Served(asyncio.Protocol):
             self.shut()  # it was in the backlog when the listener closed
 
     def data_received(self, data: bytes) -> None:
+        """asyncio's: bytes came."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -144,9 +151,11 @@ class Served(asyncio.Protocol):
             self._reject(400)
 
     def eof_received(self) -> bool:
+        """asyncio's: the peer will send no more."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's: it is gone."""
         self._transport = None
         self._front.connections.discard(self)
         if self._later is not None:
@@ -158,34 +167,41 @@ class Served(asyncio.Protocol):
             answering.abandon()
 
     def pause_writing(self) -> None:
+        """asyncio's: the peer doesn't keep up."""
         if self._answering is not None:
             self._answering.pause()
 
     def resume_writing(self) -> None:
+        """asyncio's: the peer does again."""
         if self._answering is not None:
             self._answering.resume()
 
     # httptools
 
     def on_message_begin(self) -> None:
+        """httptools': a message begins."""
         self._begun = True
 
     def on_url(self, url: bytes) -> None:
+        """httptools': a piece of the target."""
         self._target += url
         self._size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools': a header."""
         self._headers.append((name, value))
         self._size += len(name) + len(value)
         if self._size > _HEAD_LIMIT:
             self._reject(431)
 
     def on_body(self, body: bytes) -> None:
+        """httptools': a piece of the body."""
         self._body += body
         if len(self._body) > _BODY_LIMIT:
             self._reject(413)
 
     def on_message_complete(self) -> None:
+        """httptools': a message is whole."""
         parser = self._parser
         request = Request(
             parser.get_method(), self._target, parser.get_http_version(), tuple(self._headers), bytes(self._body),

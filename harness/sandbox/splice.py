@@ -1,7 +1,7 @@
 """A layer-4 balancer's work: bytes from a client to a router and back, without a look at them.
 
-What one side does, the other feels: an end is an end, a reset is a reset, and a router that refuses is a reset too, since
-the client's connection had to be accepted before.
+What one side does, the other feels: an end is an end, a reset is a reset, and a router that refuses is a reset too,
+since the client's connection had to be accepted before.
 """
 
 import asyncio
@@ -30,18 +30,22 @@ class Incoming(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
+        """See `Connection`."""
         return False  # a balancer can't tell
 
     @property
     def active(self) -> bool:
+        """See `Connection`."""
         return self._transport is not None
 
     def hold(self) -> None:
+        """See `Connection`."""
         for side in (self._transport, self._outgoing.transport if self._outgoing else None):
             if side is not None and not side.is_closing():
                 side.pause_reading()
 
     def release(self) -> None:
+        """See `Connection`."""
         if self._outgoing is None and self._dialling is None:
             self._dial()
         for side in (self._transport, self._outgoing.transport if self._outgoing else None):
@@ -49,6 +53,7 @@ class Incoming(asyncio.Protocol):
                 side.resume_reading()
 
     def shut(self) -> None:
+        """See `Connection`."""
         if self._transport is not None:
             self._transport.close()
 
@@ -58,6 +63,7 @@ class Incoming(asyncio.Protocol):
             reset(self._transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's: it is open."""
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
         self._front.connections.add(self)
         if self._front.held:
@@ -68,6 +74,7 @@ class Incoming(asyncio.Protocol):
             self._dial()
 
     def data_received(self, data: bytes) -> None:
+        """asyncio's: bytes came."""
         fault = self._front.fault
         self._asked = True
         if fault is not None and fault.kind == "reset":
@@ -100,12 +107,14 @@ class Incoming(asyncio.Protocol):
             self._transport.close()
 
     def eof_received(self) -> bool:
+        """asyncio's: the peer will send no more."""
         self._ended = True
         if self._outgoing is not None:
             self._outgoing.end()
         return True  # the router may have something to say yet
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's: it is gone."""
         self._transport = None
         self._front.connections.discard(self)
         if self._dialling is not None:
@@ -114,10 +123,12 @@ class Incoming(asyncio.Protocol):
             self._outgoing.close(hard=exc is not None)
 
     def pause_writing(self) -> None:
+        """asyncio's: the peer doesn't keep up."""
         if self._outgoing is not None and self._outgoing.transport is not None:
             self._outgoing.transport.pause_reading()
 
     def resume_writing(self) -> None:
+        """asyncio's: the peer does again."""
         transport = self._outgoing.transport if self._outgoing is not None else None
         if transport is not None and not transport.is_closing() and not self._front.held:
             transport.resume_reading()

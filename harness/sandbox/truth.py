@@ -1,7 +1,7 @@
 """The truth log: what was done to the platform and what its components saw of themselves, as JSON lines.
 
-Every process appends its own lines (a short write to a file opened with O_APPEND is one piece), so that a fact bears the
-moment at which it was one, and is on file before the next thing happens.
+Every process appends its own lines (a short write to a file opened with O_APPEND is one piece), so that a fact bears
+the moment at which it was one, and is on file before the next thing happens.
 """
 
 import os
