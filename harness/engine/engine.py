@@ -184,10 +184,14 @@ class Engine:
         idle = lane.idle
         while idle:
             connection = idle.popleft()
-            if not connection.closing:
-                connection.was_idle = True
-                self._send(connection, ordinal, intended, now, recorder.paused, now)
-                return
+            if connection.closing:
+                continue
+            if now - connection.idle_since > connection.idle_limit:  # the sweep comes once a second only
+                self._opening.drop(connection)
+                continue
+            connection.was_idle = True
+            self._send(connection, ordinal, intended, now, recorder.paused, now)
+            return
         if self._resolver.failure is not None and lane.open == lane.dialing:
             self._no_address(ordinal, intended, now)
             return
@@ -223,13 +227,20 @@ class Engine:
             self._expiry.await_first(connection, now)
         connection.transport.write(self._request)  # type: ignore[union-attr]  # it was made before it was lent
 
+    def _send_waited(self, connection: Connection, ticket: Ticket, now: float) -> None:
+        """For a tick that waited in line or for a dial: others that fall due later may have been sent before it."""
+        in_flight = self._in_flight
+        newest = in_flight[next(reversed(in_flight))] if in_flight else -math.inf
+        self._send(connection, ticket.ordinal, ticket.intended, ticket.reached, ticket.paused_before, now)
+        if ticket.intended + self._total < newest:
+            self._expiry.appoint(connection)
+
     def _serve(self, connection: Connection, now: float) -> None:
         """A connection is free: the head of its lane's line has it, or it is idle."""
         lane = connection.lane
         if len(lane.line):
-            ticket = self._next_in_line(lane, now)
             connection.was_idle = False
-            self._send(connection, ticket.ordinal, ticket.intended, ticket.reached, ticket.paused_before, now)
+            self._send_waited(connection, self._next_in_line(lane, now), now)
         elif lane.retired or self._spec.fresh:
             self._opening.drop(connection)
         else:
@@ -259,7 +270,7 @@ class Engine:
             self._serve(connection, now)
         else:
             connection.retried = ticket.retried
-            self._send(connection, ticket.ordinal, ticket.intended, ticket.reached, ticket.paused_before, now)
+            self._send_waited(connection, ticket, now)
 
     def not_opened(self, dial: Dial, blame: Blame, *, bears: bool) -> None:
         """A dial failed: its tick, or the head of the line, bears it."""
@@ -482,13 +493,18 @@ class Engine:
         """Expire the ticks whose whole time passed in line, and let the pool grow for the others."""
         soonest = math.inf
         for lane in self._opening.lanes():
-            if len(lane.line) and self._schedule.intended(lane.line.head) + self._total <= now:
+            if len(lane.line) and self._line_due(lane) <= now:
                 self._expire_line(lane, now)
             if len(lane.line):
                 if not self._spec.fresh:
                     self._opening.fill(lane)
-                soonest = min(soonest, self._schedule.intended(lane.line.head) + self._total)
+                soonest = min(soonest, self._line_due(lane))
         return soonest
+
+    def _line_due(self, lane: Lane) -> float:
+        """When the time of the line's head is over; our own pauses while it waited are no part of it."""
+        line = lane.line
+        return self._schedule.intended(line.head) + self._total + self._recorder.paused - line.head_paused
 
     def _expire_line(self, lane: Lane, now: float) -> None:
         """Whose fault: the target's, if we had connections enough for as long as it stalls us."""
@@ -500,7 +516,7 @@ class Engine:
             blame = Blame(Cause.POOL_LIMIT, Component.HARNESS, words)
         line = lane.line
         told = False
-        while len(line) and self._schedule.intended(line.head) + self._total <= now:
+        while len(line) and self._line_due(lane) <= now:
             ordinal, lag, paused = line.leave()
             intended = self._schedule.intended(ordinal)
             if told:

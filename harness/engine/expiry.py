@@ -36,8 +36,8 @@ class Expiry:
         self._connecting: Deadlines[Dial] = Deadlines()
         self._securing: Deadlines[Dial] = Deadlines()
         self._bound: Deadlines[Dial] = Deadlines()
-        # nominated ones that get more time: (when, entry, looks, connection, ordinal, blame, due)
-        self._extended: list[tuple[float, int, int, Connection, int, Blame, float]] = []
+        # out of order, or nominated and given more time: (when, entry, looks, connection, ordinal, cause, due)
+        self._extended: list[tuple[float, int, int, Connection, int, Cause, float]] = []
         self._again: list[tuple[float, int, int, Dial, str, Blame, float]] = []
         self._entries = itertools.count()
 
@@ -69,6 +69,14 @@ class Expiry:
         """An attempt's request was written, and its first byte has a limit of its own."""
         self._first.add(connection, now + self._timeouts.first_byte)
 
+    def appoint(self, connection: Connection) -> None:
+        """An attempt that falls due before others which are in the queue already."""
+        if len(self._extended) > 1000 + 2 * self.in_flight:  # most of them are settled long ago
+            self._extended = [entry for entry in self._extended if entry[3].ordinal == entry[4]]
+            heapq.heapify(self._extended)
+        due = connection.intended + self._timeouts.total
+        self._extend(due, 0, connection, connection.ordinal, Cause.TOTAL_TIMEOUT, due)
+
     def settled(self, connection: Connection) -> None:
         """An attempt has its end."""
         self.total.discard(connection)
@@ -79,40 +87,43 @@ class Expiry:
 
     def take_attempts(self, now: float) -> list[tuple[Connection, Blame]]:
         """Attempts that are late beyond doubt. They stay in flight until they are settled."""
-        nominated: list[tuple[float, int, Connection, int, Blame, float]] = []
+        nominated: list[tuple[int, Connection, int, Cause, float]] = []
         for connection in self._first.take_due(now):
-            if not connection.reader.begun:
-                limit = self._timeouts.first_byte
-                blame = Blame(
-                    Cause.FIRST_BYTE_TIMEOUT, Component.TARGET, f"no first byte within {limit:g} s of the request"
-                )
-                nominated.append((now, 0, connection, connection.ordinal, blame, connection.sent + limit))
+            due = connection.sent + self._timeouts.first_byte
+            nominated.append((0, connection, connection.ordinal, Cause.FIRST_BYTE_TIMEOUT, due))
         for connection in self.total.take_due(now):
             self._overdue[connection] = None
-            stage = Stage.BODY if connection.reader.begun else Stage.FIRST_BYTE
-            limit = self._timeouts.total
-            blame = Blame(Cause.TOTAL_TIMEOUT, Component.TARGET, f"not answered within {limit:g} s, {stage}")
-            nominated.append((now, 0, connection, connection.ordinal, blame, connection.intended + limit))
+            due = connection.intended + self._timeouts.total
+            nominated.append((0, connection, connection.ordinal, Cause.TOTAL_TIMEOUT, due))
         while self._extended and self._extended[0][0] <= now:
-            when, _, looks, connection, ordinal, blame, due = heapq.heappop(self._extended)
-            nominated.append((when, looks, connection, ordinal, blame, due))
-        late = []
-        for _, looks, connection, ordinal, blame, due in nominated:
+            _, _, looks, connection, ordinal, cause, due = heapq.heappop(self._extended)
+            nominated.append((looks, connection, ordinal, cause, due))
+        late: dict[Connection, Blame] = {}
+        for looks, connection, ordinal, cause, due in nominated:
             if connection.closing or connection.ordinal != ordinal:
                 continue
-            if blame.cause is Cause.FIRST_BYTE_TIMEOUT and connection.reader.begun:
+            if cause is Cause.FIRST_BYTE_TIMEOUT and connection.reader.begun:
                 continue
             extended = due + self._recorder.paused - connection.paused_before
             if now < extended - 1e-9:
-                self._extend(extended, 0, connection, ordinal, blame, due)
+                self._extend(extended, 0, connection, ordinal, cause, due)
             elif looks < _LOOKS and self._dialer.unread(connection.wire) > 0:
-                self._extend(now + _LOOK_AGAIN, looks + 1, connection, ordinal, blame, due)
+                self._extend(now + _LOOK_AGAIN, looks + 1, connection, ordinal, cause, due)
             else:
-                late.append((connection, blame))
-        return late
+                late.setdefault(connection, self._blame(connection, cause))  # both limits may be over by now
+        return list(late.items())
 
-    def _extend(self, when: float, looks: int, connection: Connection, ordinal: int, blame: Blame, due: float) -> None:
-        heapq.heappush(self._extended, (when, next(self._entries), looks, connection, ordinal, blame, due))
+    def _extend(self, when: float, looks: int, connection: Connection, ordinal: int, cause: Cause, due: float) -> None:
+        heapq.heappush(self._extended, (when, next(self._entries), looks, connection, ordinal, cause, due))
+
+    def _blame(self, connection: Connection, cause: Cause) -> Blame:
+        limits = self._timeouts
+        if cause is Cause.FIRST_BYTE_TIMEOUT:
+            words = f"no first byte within {limits.first_byte:g} s of the request"
+        else:
+            stage = Stage.BODY if connection.reader.begun else Stage.FIRST_BYTE
+            words = f"not answered within {limits.total:g} s, {stage}"
+        return Blame(cause, Component.TARGET, words)
 
     # dials
 

@@ -36,6 +36,11 @@ class Line:
         """The ordinal that is served next. The line must not be empty."""
         return int(self._chunks[0][0])
 
+    @property
+    def head_paused(self) -> float:
+        """How long the harness had been paused, in all, when the head was reached."""
+        return self._chunks[0][3]
+
     def leave(self) -> tuple[int, float, float]:
         """Take the head: its ordinal, the lag at which it was reached, the pauses until then."""
         chunk = self._chunks[0]

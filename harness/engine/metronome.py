@@ -55,6 +55,7 @@ class Metronome:
         self._timer = make_timer(self._wake)
         self._expected = math.inf
         self._told_finished = False
+        self._begun = False
         self._closed = False
         self.worst_gap = 0.0  # seconds, since it was last read by `take_worst_gap`
 
@@ -70,11 +71,14 @@ class Metronome:
 
     def begin(self) -> None:
         """Start beating."""
+        self._begun = True
         self._arm(self._clock() - self._start)
 
     def stop_at(self, when: float) -> None:
-        """No tick intended at or after `when`; the heart goes on until `close`."""
+        """No tick intended at or after `when`; the heart goes on until `close`. It may be said before `begin`."""
         self._pacer.stop_at(when)
+        if not self._begun:
+            return
         now = self._clock() - self._start
         self.notice_pause(now)
         self._arm(now)
