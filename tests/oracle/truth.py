@@ -17,9 +17,9 @@ start before a stretch of bad ticks to the first good one after it (the longer b
 judges), within the judged time. It is longer than what the platform did, by two spacings at most.
 
 Wrong is: PASS, or an objective met, though one is truly violated; FAIL, or an objective violated, though it is truly
-met. INCONCLUSIVE is never wrong, but costs. With mercy (`bounds: max_blind`), unknown ticks between good ones may be
-set aside up to 1 % of the run and 5 s at a stretch: the kind reading sets aside what the harness named as unknown, and
-`too_blind` checks that a PASS set aside no more than that. Without mercy nothing is set aside.
+met. INCONCLUSIVE is never wrong, but costs. With mercy (`bounds: max_blind`), ticks that the harness named as unknown,
+between ones that it named as good, may be set aside up to 1 % of the run and 5 s at a stretch: the kind reading sets
+aside those (`blind_ticks`) and no others. Without mercy nothing is set aside.
 """
 
 import math
@@ -34,6 +34,9 @@ from tests.oracle.deployment import Played
 from tests.oracle.users import EDGE, Fate, Users
 
 _DIGITS = 0.002  # relative error of recorded latencies
+_MOST_BLIND = 0.01  # of the judged time
+_MOST_IN_A_ROW = 5.0 + 1e-6  # seconds
+_BEAT = 0.021  # seconds of a pause that may go unseen
 _SLACK = 0.002  # seconds of latency that our own turns and a pool's line may add
 
 
@@ -47,11 +50,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Tick:
-    """One judged tick: what was true, and whether the harness calls it unknown."""
+    """One judged tick: what was true, and whether it is set aside."""
 
     number: int
     fate: Fate
-    aside: bool  # unknown by the harness's word, and set aside in the kind reading
+    aside: bool  # in the kind reading, because the harness says that it does not know
     sent: float | None
 
 
@@ -66,7 +69,7 @@ class Truth:
         self._script = script = played.script
         users = Users(script, played.platform)
         axis = played.ledger.axis("app", self.begin, self.end)
-        unknown = _unknown(played, axis.first, axis.stop)
+        blind = blind_ticks(played, axis.first, axis.stop) if script.mercy else set()
         self.ticks: list[Tick] = []
         schedule = Schedule(script.rate)
         for number in range(axis.first, axis.stop):
@@ -77,8 +80,7 @@ class Truth:
             fate = users.fate(ordinal % script.addresses, at, late)
             if fate.good and fate.bad and not late:
                 fate = settled(fate, played.network.answered.get((shard, ordinal)), at + script.timeout)
-            self.ticks.append(Tick(number, fate, number in unknown and script.mercy, sent))
-        self.unknown = len(unknown)
+            self.ticks.append(Tick(number, fate, number in blind, sent))
         self.indefinite = sum(1 for tick in self.ticks if tick.fate.good and tick.fate.bad)
 
     # readings
@@ -219,13 +221,12 @@ class Truth:
 
     def _blind(self, begin: float, end: float) -> float:
         """Time in which the harness saw nothing, by its own word."""
-        if not self._script.mercy:
-            return 0.0
-        paused = sum(
-            max(0.0, min(end, p.at + p.seconds) - max(begin, p.at)) for p in self._script.pauses if p.who != "conductor"
-        )
-        asides = sum(1 for tick in self.ticks if tick.aside and begin <= tick.fate.at < end)
-        return max(paused, asides / self._script.rate)
+        pauses = [pause for pause in self._script.pauses if pause.who != "conductor"]
+        asides = sum(tick.aside for tick in self.ticks if begin <= tick.fate.at < end) / self._script.rate
+        few = sum(max(0.0, p.seconds - _BEAT) for p in pauses) <= _MOST_BLIND * (self.end - self.begin)
+        if not self._script.mercy or not few:
+            return asides
+        return max(asides, sum(max(0.0, min(end, p.at + p.seconds) - max(begin, p.at)) for p in pauses))
 
     # what the harness made of it
 
@@ -247,8 +248,6 @@ class Truth:
             found.append("PASS though an objective was truly violated")
         if verdict.verdict is Decision.FAIL and all(harsh for _, harsh in states):
             found.append("FAIL though every objective was truly met")
-        if too_blind := self.too_blind():
-            found.append(too_blind)
         return found
 
     def definite(self) -> bool:
@@ -256,20 +255,6 @@ class Truth:
         readings = [(objective, self.read(objective)) for objective in self._played.ledger.brief.objectives]
         held = [(_holds(o, r.kind), _holds(o, r.harsh)) for o, r in readings]
         return all(harsh for _, harsh in held) or not all(kind for kind, _ in held)
-
-    def too_blind(self) -> str:
-        """A PASS sets no more aside than it may; empty if so."""
-        if not self._script.mercy or self._played.verdict.verdict is not Decision.PASS:
-            return ""
-        spacing = 1 / self._script.rate
-        row = longest = total = 0
-        for tick in self.ticks:
-            row = row + 1 if tick.aside else 0
-            longest = max(longest, row)
-            total += tick.aside
-        if total * spacing > 0.01 * (self.end - self.begin) + 1e-6 or longest * spacing > 5 + 1e-6:
-            return f"PASS with {total} unknown ticks set aside, {longest} of them in a row"
-        return ""
 
 
 def settled(fate: Fate, answered: float | None, deadline: float) -> Fate:
@@ -281,14 +266,27 @@ def settled(fate: Fate, answered: float | None, deadline: float) -> Fate:
     return replace(fate, good=tuple(sorted((*fate.good, answered))), bad=False, ended=max(answered, fate.good[-1]))
 
 
-def _unknown(played: Played, first: int, stop: int) -> set[int]:
-    axis = played.ledger.axis("app", *played.ledger.judged)  # type: ignore[misc]
-    return {
-        number
-        for stretch in played.ledger.stretches("app", axis)
-        if stretch.kind in UNKNOWN
-        for number in range(max(first, stretch.first), min(stop, stretch.last + 1))
-    }
+def blind_ticks(played: Played, first: int, stop: int) -> set[int]:
+    """The unknown ticks that may be set aside: between good ones, not too many in a row nor in all."""
+    assert played.ledger.judged is not None
+    begin, end = played.ledger.judged
+    said = dict.fromkeys(range(first, stop), "good")
+    for stretch in played.ledger.stretches("app", played.ledger.axis("app", begin, end)):
+        for number in range(max(first, stretch.first), min(stop, stretch.last + 1)):
+            said[number] = "unknown" if stretch.kind in UNKNOWN else "bad"
+    found: set[int] = set()
+    row: list[int] = []
+    clean = False  # the row began after a good tick and has none that is bad
+    for number, word in said.items():
+        if word == "good":
+            if clean and len(row) / played.script.rate <= _MOST_IN_A_ROW:
+                found.update(row)
+            row, clean = [], True
+        elif word == "unknown":
+            row.append(number)
+        else:
+            clean = False
+    return found if len(found) / played.script.rate <= _MOST_BLIND * (end - begin) + 1e-6 else set()
 
 
 def _holds(objective: Objective, value: float) -> bool:
