@@ -296,8 +296,15 @@ def sandbox(
         int, typer.Option(metavar="4|7", help="The load balancer passes connections (4) or requests (7).")
     ] = 4,
     script: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A deployment to act out: steps at times.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A deployment to act out: a file of steps at times, or rolling_with_drain, rolling_without_drain.",
+            show_default=False,
+        ),
     ] = None,
+    script_after: Annotated[str, typer.Option(metavar="TIME", help="Begin the script so long after it serves.")] = "0s",
+    once: Annotated[bool, typer.Option("--once", metavar="", help="End with the script.")] = False,
     form: Annotated[
         SandboxFormat,
         typer.Option("--format", metavar="FORMAT", help="How it says that it serves: text or json."),
@@ -308,7 +315,15 @@ def sandbox(
     from harness.cli.sandbox import serve_sandbox
 
     return serve_sandbox(
-        routers=routers, instances=instances, tls=tls, layer=layer, script=script, form=form, port=port
+        routers=routers,
+        instances=instances,
+        tls=tls,
+        layer=layer,
+        script=script,
+        script_after=script_after,
+        once=once,
+        form=form,
+        port=port,
     )
 
 

@@ -1,24 +1,46 @@
 """The verb `sandbox`: a small Cloud Foundry on loopback, in the foreground."""
 
+import sys
 from pathlib import Path
 
+from harness import units
+from harness.cli import INCONCLUSIVE
 from harness.errors import HarnessError
+from harness.sandbox import DEPLOYMENTS, SandboxConfig, Script, deployment, load_script, serve
 
 
 def serve_sandbox(
-    *, routers: int, instances: int, tls: bool, layer: int, script: Path | None, form: str, port: int
+    *,
+    routers: int,
+    instances: int,
+    tls: bool,
+    layer: int,
+    script: str | None,
+    script_after: str,
+    once: bool,
+    form: str,
+    port: int,
 ) -> int:
-    """Serve until a signal. Returns the exit code. Raises HarnessError."""
-    from harness.sandbox import SandboxConfig, load_script, serve
-
+    """Serve until a signal, or to the script's end if it is to be played `once`. Returns the exit code: 3 if a step
+    could not be done. Raises HarnessError."""
     if layer not in (4, 7):
         raise HarnessError(f"--layer {layer}: the load balancer works on layer 4 or 7")
+    try:
+        after = units.duration(script_after)
+    except ValueError as error:
+        raise HarnessError(f"--script-after: {error}") from error
     config = SandboxConfig(
         routers=routers,
         instances=instances,
         tls=tls,
         layer=7 if layer == 7 else 4,
-        script=load_script(script) if script is not None else None,
+        script=_script(script) if script is not None else None,
         port=port,
     )
-    return serve(config, form=form)
+    failed = serve(config, sys.stdout, as_json=form == "json", script_after=after, exit_after_script=once)
+    return INCONCLUSIVE if failed else 0
+
+
+def _script(name: str) -> Script:
+    """A file, or one of the scripts that come with it."""
+    return deployment(name) if name in DEPLOYMENTS and not Path(name).exists() else load_script(Path(name))

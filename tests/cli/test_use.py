@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.cli.options import Format
 from harness.report import REPORTS
 from tests.cli.commanding import PROGRAM, cf, environment, widest
@@ -39,6 +41,24 @@ def refused(folder: Path, *words: str) -> str:
     assert ended.err.count("cf-harness: ") == 1
     assert not (folder / "runs").exists()
     return ended.err
+
+
+@pytest.fixture
+def refused_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """As `refused`, without a process of its own: there are many such words, and a process takes its time."""
+    monkeypatch.chdir(tmp_path)
+
+    def here(*words: str) -> str:
+        code = main(words)
+        said = capsys.readouterr()
+        assert (code, said.out) == (2, "")
+        assert said.err.count("cf-harness: ") == 1
+        assert not list(tmp_path.iterdir())
+        return said.err
+
+    return here
 
 
 @pytest.mark.parametrize("name", BAD_PLANS)
@@ -90,8 +110,8 @@ def test_every_mistake_of_a_plan_is_told_at_once(tmp_path: Path) -> None:
         (["sandbox", "--routers", "0"], "greater than or equal to 1"),
     ],
 )
-def test_wrong_words_are_one_message(tmp_path: Path, words: list[str], says: str) -> None:
-    said = refused(tmp_path, *words)
+def test_wrong_words_are_one_message(refused_here: Callable[..., str], words: list[str], says: str) -> None:
+    said = refused_here(*words)
     assert says in said
     assert len(said) < 1000
 
@@ -108,12 +128,12 @@ def test_wrong_words_are_one_message(tmp_path: Path, words: list[str], says: str
         ["http://127.0.0.1:9/", "--url", "http://me:hush@127.0.0.1:9/"],
     ],
 )
-def test_a_secret_is_refused_without_being_told(tmp_path: Path, words: list[str]) -> None:
-    assert "hush" not in refused(tmp_path, "run", *words)
+def test_a_secret_is_refused_without_being_told(refused_here: Callable[..., str], words: list[str]) -> None:
+    assert "hush" not in refused_here("run", *words)
 
 
-def test_a_message_can_not_command_the_terminal(tmp_path: Path) -> None:
-    said = refused(tmp_path, "run", "\x1b[2J\x07.yml")
+def test_a_message_can_not_command_the_terminal(refused_here: Callable[..., str]) -> None:
+    said = refused_here("run", "\x1b[2J\x07.yml")
     assert "\x1b" not in said
     assert "\x07" not in said
 
