@@ -19,6 +19,7 @@ from harness.outcome import Cause, Component, Outcome
 
 VERSION = 1
 RUNS_BEFORE_BITMAP = 300
+_BITMAP_SPAN = 1 << 15  # ordinals, about: shifting a longer integer for each run would hold up the loop
 
 
 class Run(NamedTuple):
@@ -164,11 +165,11 @@ def encode_message(message: Message) -> bytes:
 
 
 def bitmaps_of(runs: Iterable[Run]) -> Iterator[Bitmap]:
-    """Pack many short runs into one bitmap for each cause and component."""
-    grouped: dict[tuple[Cause, Component], list[Run]] = {}
+    """Pack many short runs into bitmaps, of one cause and component each."""
+    grouped: dict[tuple[Cause, Component, int], list[Run]] = {}
     for run in runs:
-        grouped.setdefault((run.cause, run.component), []).append(run)
-    for (cause, component), members in grouped.items():
+        grouped.setdefault((run.cause, run.component, run.first // _BITMAP_SPAN), []).append(run)
+    for (cause, component, _), members in grouped.items():
         first = min(run.first for run in members)
         bits = 0
         for run in members:
@@ -179,15 +180,14 @@ def bitmaps_of(runs: Iterable[Run]) -> Iterator[Bitmap]:
 
 def runs_of(bitmap: Bitmap) -> Iterator[Run]:
     """The runs that a bitmap stands for, in order."""
-    bits = int.from_bytes(base64.b64decode(bitmap.bits), "little")
-    position = bitmap.first
-    while bits:
-        zeros = (bits & -bits).bit_length() - 1
-        bits >>= zeros
-        ones = (~bits & (bits + 1)).bit_length() - 1
-        bits >>= ones
-        yield Run(position + zeros, position + zeros + ones - 1, bitmap.cause, bitmap.component)
-        position += zeros + ones
+    digits = f"{int.from_bytes(base64.b64decode(bitmap.bits), 'little'):b}"[::-1]
+    begin = digits.find("1")
+    while begin >= 0:
+        end = digits.find("0", begin)
+        if end < 0:
+            end = len(digits)
+        yield Run(bitmap.first + begin, bitmap.first + end - 1, bitmap.cause, bitmap.component)
+        begin = digits.find("1", end)
 
 
 def settled_state(
@@ -211,14 +211,12 @@ def settled_state(
         if position < reached:
             settled.append((position, reached - 1))
         return watermark, settled, ""
-    bits = bytearray(b"\xff" * ((reached - watermark + 7) // 8))
+    digits = bytearray(b"1" * (reached - watermark))  # a slice at a time: a line may hold a million ordinals
     for first, last, step in open_runs:
-        for ordinal in range(first, last + 1, step):
-            bits[(ordinal - watermark) >> 3] &= ~(1 << ((ordinal - watermark) & 7))
-    spare = len(bits) * 8 - (reached - watermark)
-    if spare:
-        bits[-1] &= 0xFF >> spare
-    return watermark, [], base64.b64encode(bytes(bits)).decode()
+        digits[first - watermark : last - watermark + 1 : step] = b"0" * ((last - first) // step + 1)
+    digits.reverse()
+    bits = int(digits, 2).to_bytes((reached - watermark + 7) // 8, "little")
+    return watermark, [], base64.b64encode(bits).decode()
 
 
 def settled_above(frame: Frame) -> list[tuple[int, int]]:
