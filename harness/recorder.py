@@ -101,7 +101,7 @@ class Recorder:
         tally.lag[index] = tally.lag.get(index, 0) + 1
         if self._quiet_since is None:
             self._quiet_since = intended
-            self._quiet_paused = self.paused
+            self._quiet_paused = self.paused - (now - intended)  # our own lateness is no silence of the target's
 
     def good(
         self,
