@@ -3,12 +3,14 @@
 The tests of the harness itself (`tests/`) are not touched by any of this.
 """
 
+import sys
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from harness.cli.watch import watching
 from harness.errors import HarnessError
 from harness.objectives import Objective
 from harness.plan import Overrides, Plan, load_plan
@@ -55,7 +57,13 @@ def _suite(config: pytest.Config) -> Path | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCode]:
     """Exit with our codes when a suite was run."""
-    code = yield
+    try:
+        code = yield
+    except pytest.UsageError as error:
+        if _suite(config) is None:
+            raise
+        print(error, file=sys.stderr)
+        return _USAGE
     if _suite(config) is None or config.option.collectonly:
         return code
     if _SANDBOX in config.stash:
@@ -97,11 +105,12 @@ def verdict(pytestconfig: pytest.Config) -> Verdict:
     """The run: traffic until the stop signal, then the judgement."""
     option = pytestconfig.option
     stop_file = Path(option.stop_file) if option.stop_file else None
+    plan = pytestconfig.stash[_PLAN]
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\nwatching until {option.duration or 'TERM or INT'} …", flush=True)
+    with capture.global_and_fixture_disabled(), watching(plan, quiet=False, live=False) as observers:
+        print(flush=True)  # pytest has not ended its line
         try:
-            made = run(pytestconfig.stash[_PLAN], runs_dir=Path(option.runs_dir), stop_file=stop_file)
+            made = run(plan, runs_dir=Path(option.runs_dir), stop_file=stop_file, observers=observers)
         except HarnessError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     pytestconfig.stash[_VERDICT] = made
@@ -114,7 +123,7 @@ def judgement(objective: Objective, verdict: Verdict) -> Judgement:
     for made in verdict.objectives:
         if made.text == objective.text and made.runner == objective.runner:
             return made
-    pytest.fail(f"not judged: {'; '.join(verdict.reasons)}")
+    pytest.fail(f"not judged: {'; '.join(verdict.reasons)}", pytrace=False)
 
 
 @pytest.hookimpl(trylast=True)
@@ -125,3 +134,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section(f"cf-harness: {made.verdict.upper()} (exit {made.exit_code})")
         for reason in made.reasons:
             terminalreporter.line(reason)
+        terminalreporter.line(f"{config.option.runs_dir}/{made.run}/{made.attempt}/report.txt has the whole report")

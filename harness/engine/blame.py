@@ -30,6 +30,7 @@ class Stage:
     BODY = "reading the body"
 
 
+_WAITED = 0.001  # seconds in line that count
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EACCES, errno.EPERM}
 _FILES = {errno.EMFILE, errno.ENFILE}
 _PORTS = {errno.EADDRNOTAVAIL, errno.EADDRINUSE}
@@ -91,6 +92,18 @@ def of_loss(error: Exception | None, *, begun: bool) -> Blame:
     if isinstance(error, OSError) and error.errno == errno.ETIMEDOUT:
         return Blame(Cause.TOTAL_TIMEOUT, Component.NETWORK, f"the kernel gave up while {stage}: {_words(error)}")
     return Blame(Cause.RESET, Component.NETWORK, f"{_words(error)} while {stage}")
+
+
+def pool_limit(cap: int) -> Blame:
+    """Every connection waited, and there are too few of them to say that the target stalls (rate x time-out)."""
+    words = f"all {cap} connections wait; rate x timeout asks for more (`pool: {{max: …}}`)"
+    return Blame(Cause.POOL_LIMIT, Component.HARNESS, words)
+
+
+def shared_with_line(blame: Blame, waited: float, cap: int) -> Blame:
+    """What ran out of time after it had waited (seconds) in the line of a pool that is too small: our own setting used
+    up a part of that time, so nobody can say what the target would have done with it."""
+    return pool_limit(cap) if blame.cause is Cause.TOTAL_TIMEOUT and waited > _WAITED else blame
 
 
 class Judge:

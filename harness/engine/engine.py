@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from harness.engine.answer import AnswerError
-from harness.engine.blame import Blame, Judge, of_loss
+from harness.engine.blame import Blame, Judge, of_loss, pool_limit, shared_with_line
 from harness.engine.connection import Connection
 from harness.engine.dial import Dialer
 from harness.engine.dialing import Dial, Ticket
@@ -278,6 +278,8 @@ class Engine:
         self._metronome.notice_pause(now)
         if bears:
             ticket = dial.ticket or self._next_in_line(dial.lane, now)
+            if not self._patient and not ticket.retried:
+                blame = shared_with_line(blame, dial.began - ticket.reached, self._pool.cap)
             self._settling.not_opened(dial, ticket, now, blame, outstanding=self._outstanding())
         self._serve_next_fresh()
 
@@ -473,6 +475,8 @@ class Engine:
             return self._hold_until
         if now >= self._expiry.soonest:
             for connection, blame in self._expiry.take_attempts(now):
+                if not self._patient:
+                    blame = shared_with_line(blame, connection.sent - connection.reached, self._pool.cap)
                 self._fail(connection, blame)
             self._expiry.expire_dials(now)
         soonest = min(self._expiry.soonest, self._look_after_lines(now))
@@ -512,8 +516,7 @@ class Engine:
             words = "no connection came free: every one waits for the target"
             blame = Blame(Cause.STALLED, Component.TARGET, words)
         else:
-            words = f"all {self._pool.cap} connections wait; rate x timeout asks for more (`pool: {{max: …}}`)"
-            blame = Blame(Cause.POOL_LIMIT, Component.HARNESS, words)
+            blame = pool_limit(self._pool.cap)
         line = lane.line
         told = False
         while len(line) and self._line_due(lane) <= now:

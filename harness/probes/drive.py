@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from harness.engine.blame import Blame, Stage
+from harness.engine.blame import Blame, Stage, pool_limit, shared_with_line
 from harness.engine.line import Line
 from harness.engine.metronome import Metronome
 from harness.engine.settling import tainted_or
@@ -349,7 +349,8 @@ class Driver:
             elif looks < 1:
                 heapq.heappush(limits, (now + _LOOK_AGAIN, next(self._entries), flight, epoch, looks + 1, blame, due))
             else:
-                self._end(flight, blame or self._out_of_time(flight))
+                blame = blame or self._out_of_time(flight)
+                self._end(flight, blame if self._patient else shared_with_line(blame, flight.queued, self._cap))
 
     def _out_of_time(self, flight: Flight) -> Blame:
         component = Component.NETWORK if flight.stage in _IN_THE_NETWORK else Component.TARGET
@@ -366,8 +367,7 @@ class Driver:
         if self._patient:
             blame = Blame(Cause.STALLED, Component.TARGET, "no slot came free: every attempt waits for the target")
         else:
-            words = f"all {self._cap} slots wait; rate x timeout asks for more (`pool: {{max: …}}`)"
-            blame = Blame(Cause.POOL_LIMIT, Component.HARNESS, words)
+            blame = pool_limit(self._cap)
         line = self._line
         told = False
         while len(line) and self._schedule.intended(line.head) + self._total <= now:
