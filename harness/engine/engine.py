@@ -239,7 +239,8 @@ class Engine:
         """A connection is free: the head of its lane's line has it, or it is idle."""
         lane = connection.lane
         if len(lane.line):
-            connection.was_idle = False
+            # A router that drains closes each connection as soon as it is idle: between its last answer and this.
+            connection.was_idle = connection.served > 0
             self._send_waited(connection, self._next_in_line(lane, now), now)
         elif lane.retired or self._spec.fresh:
             self._opening.drop(connection)

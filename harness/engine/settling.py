@@ -7,6 +7,8 @@ from harness.engine.dialing import Dial, Ticket
 from harness.outcome import Cause, Component, Outcome, Timings
 from harness.recorder import Recorder
 
+_SILENT = frozenset({Cause.FIRST_BYTE_TIMEOUT, Cause.TOTAL_TIMEOUT, Cause.CUT})
+"""Ends that leave open whether the network or the peer was silent; a closed connection's state would say nothing."""
 _MAYBE_OURS = frozenset({Cause.RESET, Cause.CLOSED_EARLY, Cause.TLS_HANDSHAKE})
 
 
@@ -53,8 +55,7 @@ class Settling:
 
     def broke(self, connection: Connection, ordinal: int, now: float, blame: Blame, *, outstanding: bool) -> None:
         """No whole answer came on a connection; what the kernel knows of it is part of the evidence."""
-        evidence = self._dialer.describe(connection.wire)
-        if evidence:
+        if blame.cause in _SILENT and (evidence := self._dialer.describe(connection.wire)):
             blame = blame._replace(detail=f"{blame.detail}; {evidence}")
         blame = tainted_or(blame, self._recorder.paused - connection.paused_before)
         reader = connection.reader

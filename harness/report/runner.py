@@ -201,7 +201,7 @@ def _silence(silence: SilenceStretch | None, verdict: Verdict) -> list[str]:
     if silence is None:
         return []
     spoken = seconds(silence.seconds)
-    if silence.seconds_low < silence.seconds:
+    if silence.seconds - silence.seconds_low > _ALIKE_SECONDS:
         spoken += f" ({seconds(silence.seconds_low)} without our own pauses)"
     begin, end = (clock(when, 3, verdict.started) for when in (silence.start, silence.end))
     return rows("silence", f"{spoken} without a good answer, {begin} to {end}")

@@ -2,7 +2,7 @@
 
 from harness.figures import UNBOUNDED, clock, count, day_and_time, seconds, share, size, value_of
 from harness.outcome import Cause
-from harness.report.layout import WIDTH, columns, finished, fit, left, plain, right, rows, wrap
+from harness.report.layout import WIDTH, columns, finished, left, plain, right, rows, wrap
 from harness.report.runner import runner_section
 from harness.verdict import Decision, HarnessReport, Judgement, PhaseReport, State, Verdict
 
@@ -117,7 +117,7 @@ def _phases(phases: list[PhaseReport], verdict: Verdict) -> list[str]:
         lines.append(f"  {left(plain(phase.name), 30)}  {clock(phase.start, 3, verdict.started)} to {end}")
         for name, figures in phase.runners.items():
             said = ", ".join(f"{key.replace('_', ' ')} {_figure(key, value)}" for key, value in figures.items())
-            lines.append(fit(f"    {left(plain(name), 14)}  {plain(said)}", WIDTH))
+            lines += rows(plain(name), plain(said), indent=4, label_width=_NAME)
     if len(phases) > _PHASES:
         lines.append(f"  … and {len(phases) - _PHASES} more phases")
     return lines
