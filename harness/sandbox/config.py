@@ -1,6 +1,8 @@
 """What a sandbox is made of."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +10,7 @@ from harness.sandbox.script import Script
 
 DOMAIN = "apps.localhost"
 _MOST = 50  # components of a kind
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,8 @@ class SandboxConfig:
     health_every: float = 0.1
     dropped_for: float = 30.0  # an instance that failed gets nothing from that router
     app_connections: int | None = None  # requests in flight that a router lets one instance have
-    timeout: float = 60.0  # until an answer must have begun: 502 of a router, 504 of a layer-7 balancer
+    router_timeout: float = 900.0  # until an instance's answer must have begun: then 502
+    balancer_timeout: float = 60.0  # likewise a router's, at layer 7: then 504
     script: Script | None = None
     folder: Path | None = None  # of the truth log and the certificates; None: a temporary one
 
@@ -38,9 +42,12 @@ class SandboxConfig:
             raise ValueError(f"port: from 0 to 65535, not {self.port}")
         if self.layer not in (4, 7):
             raise ValueError(f"layer: 4 or 7, not {self.layer}")
-        for name in ("drain_wait", "drain_timeout", "health_every", "dropped_for", "timeout"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: not negative")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not 0 <= value < inf:
+                raise ValueError(f"{field.name}: seconds, not negative, not {value}")
+        if not _NAME.fullmatch(self.app):
+            raise ValueError(f"app: a name of small letters, digits and hyphens, not {self.app!r}")
 
     @property
     def host(self) -> str:

@@ -138,13 +138,13 @@ class Platform:
         if kind == "balancer":
             return BalancerSpec(
                 name=name, port=self.port, layer=config.layer, routers=self._routers, health_every=config.health_every,
-                timeout=config.timeout, certificates=self._certificates, truth=self._file,
+                timeout=config.balancer_timeout, certificates=self._certificates, truth=self._file,
             )  # fmt: skip
         address = self._routers[int(index)]
         return RouterSpec(
             name=name, port=address.port, health_port=address.health_port, hosts=config.hosts, apps=self._apps,
             registered=tuple(sorted(self._registered)), drain_wait=config.drain_wait,
             drain_timeout=config.drain_timeout, dropped_for=config.dropped_for,
-            app_connections=config.app_connections, timeout=config.timeout,
+            app_connections=config.app_connections, timeout=config.router_timeout,
             certificates=self._certificates if config.layer == 4 else None, truth=self._file,
         )  # fmt: skip

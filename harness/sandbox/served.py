@@ -53,7 +53,6 @@ class Served(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._ended: bool | None = None  # the answer is whole, but held: keep the connection?
         self._answered = 0
-        self._begun = False  # a request has come in part
         self._pumping = False
         self._clear()
 
@@ -149,6 +148,10 @@ class Served(asyncio.Protocol):
             self._reject(501)
         except httptools.HttpParserError:
             self._reject(400)
+        if self._begun and not self._headed:
+            self._size += len(data)
+            if self._size > _HEAD_LIMIT:
+                self._reject(431)
 
     def eof_received(self) -> bool:
         """asyncio's: the peer will send no more."""
@@ -185,14 +188,14 @@ class Served(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """httptools': a piece of the target."""
         self._target += url
-        self._size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools': a header."""
         self._headers.append((name, value))
-        self._size += len(name) + len(value)
-        if self._size > _HEAD_LIMIT:
-            self._reject(431)
+
+    def on_headers_complete(self) -> None:
+        """httptools': the head is whole."""
+        self._headed = True
 
     def on_body(self, body: bytes) -> None:
         """httptools': a piece of the body."""
@@ -217,8 +220,8 @@ class Served(asyncio.Protocol):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
-        self._size = 0
-        self._begun = False
+        self._size = 0  # bytes of a head that is not whole yet
+        self._begun = self._headed = False
 
     def _pump(self) -> None:
         """Take up what waits, until one takes its time."""
