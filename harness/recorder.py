@@ -100,8 +100,10 @@ class Recorder:
         index = lag if lag < 2048 else index_of(lag)
         tally.lag[index] = tally.lag.get(index, 0) + 1
         if self._quiet_since is None:
-            self._quiet_since = intended
-            self._quiet_paused = self.paused - (now - intended)  # our own lateness is no silence of the target's
+            # A tick may be due before the last good answer came, and be reached after it.
+            good = self._last_good
+            self._quiet_since = since = intended if good is None or good < intended else good
+            self._quiet_paused = self.paused - (now - since)  # our own lateness is no silence of the target's
 
     def good(
         self,

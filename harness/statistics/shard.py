@@ -3,6 +3,8 @@
 Ordinals are the shard's own. Times are the worker's, seconds after its schedule's start.
 """
 
+import math
+
 from harness.frames import Frame, Silence, runs_of, settled_above
 from harness.schedule import Schedule
 from harness.statistics.kinds import LOST, kind_of
@@ -106,10 +108,11 @@ class ShardBook:
         return max(self._watermark - 1, self._settled[-1][1] if self._settled else -1)
 
     def spells(self) -> list[Spell]:
-        """Its silences, one that is still open included, until its newest frame."""
+        """Its silences; one that is still open lasts until its newest frame, or for ever once the worker has ended."""
         spells = list(self.silences)
         if self.quiet_since is not None and self.heard_at > self.quiet_since:
-            spells.append((self.quiet_since, self.heard_at, self._quiet_paused))
+            end = math.inf if self.said_goodbye else self.heard_at
+            spells.append((self.quiet_since, end, self._quiet_paused))
         return spells
 
     def _stay_quiet(self, frame: Frame) -> None:

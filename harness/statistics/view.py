@@ -184,8 +184,9 @@ class View:
     def silences(self) -> tuple[Quiet | None, Quiet | None]:
         """The longest silence, read twice: only what was watched, less our own pauses, unknown ticks as good answers;
         and all that may have been one, unknown ticks as none. The first is what is known."""
-        begin, end = self.axis.begin - self.axis.offset, math.inf
         shards = self.book.shards
+        begin, end = self.axis.begin - self.axis.offset, self.axis.end - self.axis.offset
+        end = max(end, *(shard.heard_at for shard in shards))
         told = [clipped(joined(shard.spells()), begin, end) for shard in shards]
         seen = [self._watched(spell) for spell in parted(common(told), self._unanswerable(self.stretches, 0))]
         low = max((Quiet(*spell) for spell in seen), key=lambda quiet: quiet.seconds_low, default=None)

@@ -258,6 +258,7 @@ def silences(world: World, entries: Sequence[Said]) -> list[tuple[float, float]]
     found = []
     open_: set[int] = set()
     since: float | None = None
+    latest = 0.0  # good answer
     by_tick = {one.tick: one for one in world.tries}
     for step in steps(world, world.tries):
         if step.what == "pause" or by_tick[step.tick].ending.form == "missed":
@@ -265,13 +266,13 @@ def silences(world: World, entries: Sequence[Said]) -> list[tuple[float, float]]
         if step.what == "reach":
             open_.add(step.tick)
             if since is None:
-                since = by_tick[step.tick].intended
+                since = max(by_tick[step.tick].intended, latest)
             continue
         open_.discard(step.tick)
         if by_tick[step.tick].ending.cause in (None, Cause.DEGRADED):
             if since is not None:
                 found.append((since, step.at))
-            since = step.at if open_ else None
+            since, latest = step.at if open_ else None, step.at
     if since is not None:
         newest = [said.entry.at for said in entries if isinstance(said.entry, Frame)]
         found.append((since, max(newest, default=since)))

@@ -34,6 +34,7 @@ _LATENCIES = {
     "pool": (0.5, 0.5),
 }
 _DRAIN = 1.0
+LATEST = 0.003  # seconds that the loop comes to a tick late, but for pauses and restarts
 RATES = (2.0, 3.0, 7.0, 10.0, 23.0)
 
 
@@ -97,7 +98,7 @@ def _attempt(
     chance: Random,
 ) -> Try:  # fmt: skip
     ending = BEHAVIOURS[name]
-    reached = max(intended + chance.choice((0.0, 0.0001, 0.0004, 0.003)), not_before)
+    reached = max(intended + chance.choice((0.0, 0.0001, 0.0004, LATEST)), not_before)
     reached = _after_pauses(reached, pauses)
     if ending.form == "missed":
         return Try(tick, intended, reached, reached, reached, ending)

@@ -1,0 +1,169 @@
+"""Runs in arrays, sealed seconds, and the sweep over shards: each against a plain dictionary of ticks."""
+
+import pickle
+import tracemalloc
+from itertools import pairwise
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.frames import Address, Second, merge_second
+from harness.histogram import index_of
+from harness.outcome import Cause, Component
+from harness.statistics.kinds import GOOD, UNKNOWN, cause_of, component_of, kind_of
+from harness.statistics.runlog import RunLog
+from harness.statistics.seconds import OPEN_FOR, SecondLog
+from harness.statistics.sweep import ordinals_of, sweep
+
+KINDS = (
+    kind_of(Cause.RESET, Component.APP),
+    kind_of(Cause.ROUTER, Component.ROUTER),
+    kind_of(Cause.MISSED, Component.HARNESS),
+)
+
+
+def test_every_cause_and_component_has_a_number_of_its_own() -> None:
+    """And finds back from it; all of ours, and no other, are unknown."""
+    found = {kind_of(cause, component): (cause, component) for cause in Cause for component in Component}
+    assert len(found) == len(Cause) * len(Component)
+    assert GOOD not in found
+    assert all((cause_of(kind), component_of(kind)) == pair for kind, pair in found.items())
+    assert {cause_of(kind) for kind in UNKNOWN} == {
+        Cause.MISSED, Cause.CUT, Cause.LOST, Cause.TAINTED, Cause.POOL_LIMIT, Cause.LOCAL_PORTS, Cause.LOCAL_FILES,
+        Cause.INTERNAL,
+    }  # fmt: skip
+
+
+@given(st.integers(0, 1 << 32), st.integers(1, 4000), st.integers(0, 300))
+@settings(max_examples=40, deadline=None)
+def test_a_run_log_is_a_dictionary_of_ticks(seed: int, runs: int, late: int) -> None:
+    """Runs come roughly in order, some late; any stretch of them reads as the dictionary does."""
+    chance = Random(seed)
+    told: list[tuple[int, int, int]] = []
+    position = 0
+    for _ in range(runs):
+        position += chance.choice((0, 0, 1, 5))
+        length = chance.choice((1, 1, 2, 30))
+        told.append((position, position + length - 1, chance.choice(KINDS)))
+        position += length
+    for _ in range(late):
+        i = chance.randrange(len(told))
+        j = min(len(told) - 1, i + chance.randrange(20))
+        told[i], told[j] = told[j], told[i]
+    log, ticks = RunLog(), {}
+    for first, last, kind in told:
+        log.add(first, last, kind)
+        ticks.update(dict.fromkeys(range(first, last + 1), kind))
+    for _ in range(5):
+        begin, end = sorted((chance.randint(0, position), chance.randint(0, position + 5)))
+        found = log.between(begin, end)
+        read = {tick: kind for first, last, kind in found for tick in range(first, last + 1)}
+        assert read == {tick: kind for tick, kind in ticks.items() if begin <= tick < end}
+        assert all(
+            before[1] < after[0] and not (before[1] + 1 == after[0] and before[2] == after[2])
+            for before, after in pairwise(found)
+        )
+
+
+def test_an_endless_outage_is_one_run() -> None:
+    """However many frames tell of it."""
+    log = RunLog()
+    for first in range(0, 500_000, 5):
+        log.add(first, first + 4, KINDS[0])
+    assert len(log) == 1
+    assert log.between(0, 1 << 40) == [(0, 499_999, KINDS[0])]
+
+
+@given(st.integers(1, 5), st.integers(0, 1 << 32), st.integers(0, 60), st.integers(0, 60))
+@settings(max_examples=100, deadline=None)
+def test_a_sweep_puts_the_shards_ticks_in_order(shards: int, seed: int, first: int, length: int) -> None:
+    """Shard s of K owns tick s + j K."""
+    chance = Random(seed)
+    ticks: dict[int, int] = {}
+    kind = GOOD
+    for tick in range(150):
+        if chance.random() < 0.2:
+            kind = chance.choice((GOOD, GOOD, *KINDS))
+        if kind != GOOD:
+            ticks[tick] = kind
+    logs = [RunLog() for _ in range(shards)]
+    for tick, of_tick in ticks.items():
+        logs[tick % shards].add(tick // shards, tick // shards, of_tick)
+    stop = first + length
+    runs = [log.between(*ordinals_of(first, stop, shard, shards)) for shard, log in enumerate(logs)]
+    found = sweep(runs, first, stop)
+    read = {tick: stretch.kind for stretch in found for tick in range(stretch.first, stretch.last + 1)}
+    assert read == {tick: kind for tick, kind in ticks.items() if first <= tick < stop}
+    assert list(read) == sorted(read)
+    assert all(a.last + 1 < b.first or a.kind != b.kind for a, b in pairwise(found))
+
+
+def delta(chance: Random) -> Second:
+    """What a frame may tell of one second."""
+    second = Second(sent=10, good=9, causes={Cause.RESET: 1}, statuses={200: 9}, degraded=chance.randint(0, 1))
+    for _ in range(9):
+        index = index_of(int(chance.lognormvariate(9.5, 1)))
+        second.latency[index] = second.latency.get(index, 0) + 1
+        low = index if chance.random() < 0.8 else max(0, index - 1)
+        second.latency_low[low] = second.latency_low.get(low, 0) + 1
+        second.service[low] = second.service.get(low, 0) + 1
+    second.lag[chance.randint(0, 300)] = 10
+    second.addresses["192.0.2.1:443"] = Address(good=9, causes={Cause.RESET: 1}, latency=dict(second.latency))
+    return second
+
+
+@given(st.integers(0, 1 << 32), st.integers(0, 50))
+@settings(max_examples=25, deadline=None)
+def test_sealed_seconds_are_as_they_were(seed: int, begin: int) -> None:
+    """Those told late, too. What is kept as totals alone is complete in the totals."""
+    chance = Random(seed)
+    log, plain = SecondLog(), {}
+    log.begin_at(begin)
+    for key in range(4 * OPEN_FOR):
+        for late in {key, max(0, key - chance.choice((0, 1, 5, 2 * OPEN_FOR)))}:
+            told = delta(chance)
+            log.add(late, told)
+            if late >= begin:
+                merge_second(plain.setdefault(late, Second()), told)
+    assert len(log) == len(plain)
+    assert [key for key, _ in log.within(0, 10_000)] == sorted(plain)
+    totals = Second()
+    for key, expected in plain.items():
+        found = log.get(key)
+        assert found is not None
+        for name in ("sent", "good", "degraded", "causes", "latency", "latency_low"):
+            assert getattr(found, name) == getattr(expected, name), name
+        merge_second(totals, expected)
+    for name in ("service", "lag", "statuses", "addresses"):
+        assert getattr(log.totals(), name) == getattr(totals, name), name
+    assert log.get(10_000) is None
+
+
+def test_reading_a_second_does_not_change_it() -> None:
+    """Sealed and open ones alike; a log survives being looked at while it is written."""
+    log, chance = SecondLog(), Random(3)
+    for key in range(2 * OPEN_FOR):
+        log.add(key, delta(chance))
+    before = pickle.dumps((list(log.within(0, 100)), log.totals()))
+    assert pickle.dumps((list(log.within(0, 100)), log.totals())) == before
+
+
+@pytest.mark.parametrize("seconds", [2000])
+def test_a_second_costs_a_few_hundred_bytes(seconds: int) -> None:
+    """Twelve hours of them must fit into an ordinary pod: bytes are counted, and no time is measured."""
+    chance = Random(5)
+    deltas = [delta(chance) for _ in range(100)]
+    log = SecondLog()
+    for key in range(200):
+        log.add(key, deltas[key % 100])
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for key in range(200, 200 + seconds):
+            log.add(key, deltas[key % 100])
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown / seconds < 500
