@@ -175,6 +175,7 @@ def _silence(view: View) -> Readings:
         few = paused <= view.max_blind_share * (view.axis.end - view.axis.begin)
         aside = few and possible.paused <= view.max_blind_stretch
         high = max(high, possible.seconds_low if aside else possible.seconds)
+        high += (len(view.book.shards) - 1) / view.axis.rate  # one shard may have waited before the others had a tick
     return low, low, high
 
 

@@ -6,6 +6,7 @@ as good, its longest reads them as bad.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from harness.statistics.kinds import TAINTED, UNKNOWN
@@ -135,11 +136,16 @@ def gaps_joined(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
 
 
 def gaps_parted(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
-    """More outages, if unknown ticks part them, and hide one where nothing else is known."""
+    """The most outages there can have been: where one address of two is down, every second unknown tick may have been
+    one. Beyond a thousand in a row nobody counts."""
     gaps: list[Gap] = []
     for cluster in clusters(stretches):
-        runs = list(_bad_runs(cluster)) or [(cluster[0].first, cluster[-1].last)]
-        gaps += [Gap(axis.time(first - 1), axis.time(last + 1)) for first, last in runs]
+        bad = list(_bad_runs(cluster))
+        gaps += [Gap(axis.time(first - 1), axis.time(last + 1)) for first, last in bad]
+        edges = [cluster[0].first - 2, *(edge for run in bad for edge in run), cluster[-1].last + 2]
+        for left, right in zip(edges[::2], edges[1::2], strict=True):
+            for tick in islice(range(left + 2, right - 1, 2), 1000):
+                gaps.append(Gap(axis.time(tick - 1), axis.time(tick + 1)))
     return gaps
 
 

@@ -85,3 +85,54 @@ def test_a_silence_of_ours_stays_ours_though_the_worker_dies_after_it() -> None:
             objectives=("failures < 5", "silence < 1s"), pauses=(Pause("everything", 16.5054, 3.0),),
         )
     )  # fmt: skip
+
+
+def test_a_connection_that_is_closed_between_two_of_its_requests_is_stale() -> None:
+    """A router that drains ends each connection after its answer, and a tick in line may just have taken it over."""
+    check(
+        Script(
+            rate=100.0, timeout=1.0, one_way=0.0015, service=0.045, spread=0.005, stop_at=20.0, drain=1.0,
+            faults=(Fault("drain", 14.4324), Fault("hole", 12.9324, 0.02)),
+        )
+    )  # fmt: skip
+
+
+def test_shards_of_which_one_waited_first() -> None:
+    """Their common silence began before the other one had a tick to wait for."""
+    check(
+        Script(
+            rate=10.0, shards=2, timeout=0.5, one_way=0.0005, service=0.01, spread=0.005, stop_at=15.715,
+            objectives=("failures < 5", "silence < 1s"), faults=(Fault("freeze", 4.1094, 1.03),),
+        )
+    )  # fmt: skip
+
+
+def test_unknown_ticks_may_hide_many_outages() -> None:
+    """One address of two is down, so that every second tick fails, and we look away."""
+    check(
+        Script(
+            rate=20.0, addresses=2, timeout=0.5, one_way=0.01, service=0.002, spread=0.005, stop_at=19.331,
+            objectives=("outages < 3", "total_outage < 1500ms"), pauses=(Pause("workers", 16.6624, 3.0),),
+            faults=(Fault("reset", 16.4654, 0.5, address=0),),
+        )
+    )  # fmt: skip
+
+
+def test_a_worker_that_is_started_while_no_name_is_known() -> None:
+    """It fails, and so does everyone who comes then."""
+    check(
+        Script(
+            rate=10.0, addresses=2, timeout=4.0, one_way=0.0005, service=0.002, stop_at=19.28, mercy=False,
+            objectives=("outages < 3", "total_outage < 1500ms"), kills=(6.7594,), faults=(Fault("dns", 4.0014, 5.5),),
+        )
+    )  # fmt: skip
+
+
+def test_a_pool_waits_for_connections_whose_first_packet_was_lost() -> None:
+    """A second at most, after the network is whole again."""
+    check(
+        Script(
+            rate=33.0, timeout=1.0, one_way=0.01, service=0.045, spread=0.06, stop_at=20.0,
+            objectives=("outages < 3", "total_outage < 1500ms"), faults=(Fault("hole", 8.3404, 1.1),),
+        )
+    )  # fmt: skip

@@ -62,7 +62,9 @@ class Users:
         warm = not fresh and self._reopened(address, closed, at)
         if warm:
             yield self._exchange(address, at, opened=closed, idle=True)
-        if unnamed and not warm:
+        if not fresh and self._behind_lost_packets(address, at):
+            yield math.inf
+        if unnamed:  # one who does not know the address already
             yield math.inf
         yield self._connect(address, at, deadline)
 
@@ -70,6 +72,16 @@ class Users:
         """The last cut that every user has heard of by then."""
         cuts = [*self._platform.cuts(address, hard=True), *self._platform.cuts(address, hard=False)]
         return max((cut for cut in cuts if self._platform.carried(address, cut) <= at), default=-math.inf)
+
+    def _behind_lost_packets(self, address: int, at: float) -> bool:
+        """The network is whole again, but a pool, as a browser's, may be full of connections whose first packet was
+        lost and will be sent again a second or more later: who shares it waits in line behind them."""
+        return any(
+            fault.kind == "hole"
+            and fault.address in (None, address)
+            and fault.end <= at < fault.end + min(self._script.timeout, max(1.0, fault.seconds)) + self._round
+            for fault in self._script.faults
+        )
 
     def _reopened(self, address: int, closed: float, at: float) -> bool:
         """A connection could be opened since."""
