@@ -295,3 +295,20 @@ def known_silences(world: World, entries: Sequence[Said]) -> list[tuple[float, f
 def says_nothing(one: Try) -> bool:
     """Unknown, and not for waiting for the target."""
     return one.ending.cause in OURS and one.ending.cause not in (Cause.CUT, Cause.POOL_LIMIT)
+
+
+def phases(world: World) -> list[tuple[str, float, float]]:
+    """Name, begin and end of each phase: an end belongs to the newest begin of its name that is still open."""
+    found: list[tuple[str, float, float]] = []
+    for index, mark in enumerate(world.marks):
+        if mark.edge != "begin":
+            continue
+        depth, end = 1, math.inf
+        for later in world.marks[index + 1 :]:
+            if later.name == mark.name and later.edge:
+                depth += 1 if later.edge == "begin" else -1
+                if depth == 0:
+                    end = later.at
+                    break
+        found.append((mark.name, mark.at, end))
+    return found
