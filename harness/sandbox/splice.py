@@ -26,7 +26,6 @@ class Incoming(asyncio.Protocol):
         self._dialling: asyncio.Task[None] | None = None
         self._early: list[bytes] = []  # came before the router's connection stood
         self._ended = False
-        self._asked = False
 
     @property
     def idle(self) -> bool:
@@ -76,7 +75,6 @@ class Incoming(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio's: bytes came."""
         fault = self._front.fault
-        self._asked = True
         if fault is not None and fault.kind == "reset":
             self.cut()
         elif fault is not None and fault.kind == "slow":
