@@ -31,7 +31,7 @@ def runner_report(view: View, placement: Placement, seed: str) -> RunnerReport:
     totals = book.seconds.totals()
     length = axis.end - axis.begin
     unknown = sum(view.unknown.values())
-    attempts = min(view.planned, sum(second.sent for second in view.by_second if second is not None))
+    attempts = min(view.planned, view.whole.sent)
     ended = view.succeeded + view.failed
     counts = view.counts(view.stretches)
     spells = outages(axis, view.stretches)
@@ -175,9 +175,8 @@ def _strip(view: View) -> list[SecondCell]:
     for begin in range(0, view.seconds, step):
         end = min(view.seconds, begin + step)
         latency: Histogram = {}
-        for second in view.by_second[begin:end]:
-            if second is not None:
-                merge_into(latency, second.latency)
+        for second in view.told(begin, end):
+            merge_into(latency, second.latency)
         cells.append(
             SecondCell(
                 offset=begin,

@@ -7,12 +7,13 @@ ones a window changes nothing.
 
 import math
 import operator as operators
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import assert_never
 
-from harness.histogram import Histogram, highest_of, lowest_of, merge_into
+from harness.histogram import Histogram, highest_of, lowest_of, merge_into, merged
 from harness.objectives import Indicator, Objective
 from harness.outcome import Cause
 from harness.statistics.kinds import DEGRADED, UNKNOWN, cause_of
@@ -28,6 +29,7 @@ from harness.statistics.sweep import Stretch
 from harness.statistics.view import View
 
 MIN_ATTEMPTS = 10
+_INDEXES = 1 << 16  # of histograms: more than 10^20 µs take
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operators.lt,
     "<=": operators.le,
@@ -181,12 +183,14 @@ def _silence(view: View) -> Readings:
 
 @dataclass(frozen=True)
 class _Side:
-    """One reading of the latencies: by second a histogram, ticks faster than everything, and slower than everything."""
+    """One reading of the latencies: by second a histogram, ticks faster than everything, and slower than everything.
+    Histograms are made when they are asked for; `total` is all of them together, where that is known."""
 
-    histograms: list[Histogram]
+    histogram: Callable[[int], Histogram]
     fast: list[int]
     slow: list[int]
     upper: bool  # a bucket stands for its highest value, not its lowest
+    total: Histogram | None
 
     def value_of(self, index: int) -> float:
         """Seconds. Recorded values are cut to whole µs, so the true one lies below the next."""
@@ -194,9 +198,11 @@ class _Side:
 
     def quantile(self, q: float, begin: int, end: int) -> float | None:
         """By nearest rank, over the seconds [begin, end)."""
-        total: Histogram = {}
-        for histogram in self.histograms[begin:end]:
-            merge_into(total, histogram)
+        total = self.total if end - begin == len(self.fast) else None
+        if total is None:
+            total = {}
+            for second in range(begin, end):
+                merge_into(total, self.histogram(second))
         fast, slow = sum(self.fast[begin:end]), sum(self.slow[begin:end])
         count = fast + slow + sum(total.values())
         if count == 0:
@@ -212,17 +218,17 @@ class _Side:
 
     def worst_window(self, objective: Objective, q: float, windows: list[tuple[int, int]]) -> float | None:
         """The quantile of the window in which the largest share of ticks is beyond the threshold."""
-        beyond = [
-            slow
-            + sum(
-                n for index, n in h.items() if not holds(objective.operator, self.value_of(index), objective.threshold)
-            )
-            for h, slow in zip(self.histograms, self.slow, strict=True)
-        ]
-        beyond_sums = _sums(beyond)
-        all_sums = _sums(
-            [sum(h.values()) + f + s for h, f, s in zip(self.histograms, self.fast, self.slow, strict=True)]
+        first_beyond = bisect_left(
+            range(_INDEXES),
+            True,
+            key=lambda index: not holds(objective.operator, self.value_of(index), objective.threshold),
         )
+        beyond, counts = [], []
+        for second, (fast, slow) in enumerate(zip(self.fast, self.slow, strict=True)):
+            histogram = self.histogram(second)
+            beyond.append(slow + sum(n for index, n in histogram.items() if index >= first_beyond))
+            counts.append(fast + slow + sum(histogram.values()))
+        beyond_sums, all_sums = _sums(beyond), _sums(counts)
         worst: tuple[float, int, int] | None = None
         for begin, end in windows:
             count = all_sums[end] - all_sums[begin]
@@ -259,23 +265,29 @@ def _sides(view: View, stretches: list[Stretch]) -> tuple[_Side, _Side]:
     degraded = [0] * view.seconds
     if not view.brief.degraded_is_good:
         degraded = view.spread(stretch for stretch in view.stretches if stretch.kind in DEGRADED)
-    lows: list[Histogram] = []
-    highs: list[Histogram] = []
-    fast: list[int] = []
-    for second in range(view.seconds):
-        told = view.by_second[second]
-        low, high = (told.latency_low, told.latency) if told is not None else ({}, {})
-        if degraded[second]:  # their latencies are among the good ones': which, nobody knows
-            low, high = _less(low, degraded[second], from_top=True), _less(high, degraded[second], from_top=False)
-        ages = view.cut_ages.get(second)
-        if ages:
-            low = dict(low)
-            merge_into(low, ages)
-        lows.append(low)
-        highs.append(high)
-        fast.append(counts.unknown[second] + blind[second] - (cut[second] if ages else 0))
+    fast = [
+        unknown + aside - (cut[second] if second in view.cut_ages else 0)
+        for second, (unknown, aside) in enumerate(zip(counts.unknown, blind, strict=True))
+    ]
     slow = [bad + unknown for bad, unknown in zip(counts.bad, counts.unknown, strict=True)]
-    return _Side(lows, fast, counts.bad, upper=False), _Side(highs, [0] * view.seconds, slow, upper=True)
+
+    def lower(second: int) -> Histogram:
+        low = next((told.latency_low for told in view.told(second, second + 1)), {})
+        if degraded[second]:  # their latencies are among the good ones': which, nobody knows
+            low = _less(low, degraded[second], from_top=True)
+        ages = view.cut_ages.get(second)
+        return merged((low, ages)) if ages else low
+
+    def upper(second: int) -> Histogram:
+        high = next((told.latency for told in view.told(second, second + 1)), {})
+        return _less(high, degraded[second], from_top=False) if degraded[second] else high
+
+    whole = not any(degraded)
+    low_total = merged((view.latency_low, *view.cut_ages.values())) if whole else None
+    return (
+        _Side(lower, fast, counts.bad, upper=False, total=low_total),
+        _Side(upper, [0] * view.seconds, slow, upper=True, total=view.latency if whole else None),
+    )
 
 
 def _less(histogram: Histogram, count: int, *, from_top: bool) -> Histogram:

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -147,20 +147,30 @@ class View:
         good = [edges[s + 1] - edges[s] - not_good[s] for s in range(self.seconds)]
         return Counts(good, bad, unknown)
 
-    @cached_property
-    def by_second(self) -> list[Second | None]:
-        """What the frames told of each second."""
-        return [self.book.seconds.get(self.base + second) for second in range(self.seconds)]
+    def told(self, begin: int, end: int) -> Iterator[Second]:
+        """What the frames told of the seconds [begin, end). Read one after another: all of a day's would not fit."""
+        for _, second in self.book.seconds.within(self.base + begin, self.base + end):
+            yield second
 
     @cached_property
+    def whole(self) -> Second:
+        """All judged seconds together: attempts sent, and latencies."""
+        whole = Second()
+        for second in self.told(0, self.seconds):
+            whole.sent += second.sent
+            merge_into(whole.latency, second.latency)
+            merge_into(whole.latency_low, second.latency_low)
+        return whole
+
+    @property
     def latency(self) -> Histogram:
         """Good answers, from the intended start."""
-        return _summed(second.latency for second in self.by_second if second is not None)
+        return self.whole.latency
 
-    @cached_property
+    @property
     def latency_low(self) -> Histogram:
         """Good answers, from when the loop reached the tick, without our own pauses."""
-        return _summed(second.latency_low for second in self.by_second if second is not None)
+        return self.whole.latency_low
 
     @cached_property
     def cut_ages(self) -> dict[int, Histogram]:
@@ -264,10 +274,3 @@ def _by_cause(stretches: Iterable[Stretch]) -> dict[str, int]:
         cause = str(cause_of(stretch.kind))
         counts[cause] = counts.get(cause, 0) + stretch.last - stretch.first + 1
     return counts
-
-
-def _summed(histograms: Iterable[Histogram]) -> Histogram:
-    total: Histogram = {}
-    for histogram in histograms:
-        merge_into(total, histogram)
-    return total
