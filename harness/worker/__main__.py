@@ -54,12 +54,21 @@ class _Input:
     """The lines that follow the spec. Reads by the loop, since the schedule must not wait for a thread."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, rest: bytes, told: Callable[[Stop], None], ended: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        rest: bytes,
+        *,
+        told: Callable[[Stop], None],
+        ended: Callable[[], None],
+        puzzled: Callable[[str], None],
     ) -> None:
+        """`rest`: what was read together with the spec. `puzzled` is told of lines that are no `Stop`."""
         self._loop = loop
-        self._buffer = rest
+        self._buffer = b""
         self._told = told
         self._ended = ended
+        self._puzzled = puzzled
+        self._feed(rest)
         os.set_blocking(0, False)
         try:
             loop.add_reader(0, self._read)
@@ -86,7 +95,12 @@ class _Input:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             if line.strip():
-                self._told(msgspec.json.decode(line, type=Stop))
+                try:
+                    stop = msgspec.json.decode(line, type=Stop)
+                except msgspec.MsgspecError as error:
+                    self._puzzled(f"a line on the worker's standard input is no stop: {error}")
+                else:
+                    self._told(stop)
 
 
 async def _run(spec: Spec, rest: bytes) -> None:
@@ -116,6 +130,7 @@ async def _run(spec: Spec, rest: bytes) -> None:
         rest,
         told=lambda message: work.stop(message.at, message.drain, "told to stop"),
         ended=lambda: stop("its standard input ended") if spec.until is None else None,
+        puzzled=recorder.problem,
     )
     gc.collect()
     gc.freeze()  # what lives now lives to the end: the collector need not look at it again

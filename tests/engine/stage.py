@@ -247,7 +247,7 @@ async def run_engine(
     ticks: int,
     names: Names | None = None,
     pauses: Iterable[tuple[float, float]] = (),
-    meanwhile: Callable[[Engine], None] = lambda engine: None,
+    meanwhile: Callable[[Engine], object] = lambda engine: None,
 ) -> Seen:
     """So many ticks; `pauses`: (seconds after the start, how long). Every tick must have one end."""
     loop = asyncio.get_running_loop()

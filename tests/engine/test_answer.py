@@ -100,8 +100,7 @@ def test_interim_answers_are_set_aside() -> None:
     result = read([head(status="100 Continue") + interim + LENGTH])
     assert result == read([LENGTH])
     reader = AnswerReader(bodyless=False, body_limit=10, keep_body=False)
-    assert not reader.interim
-    assert not reader.feed(interim)
+    assert reader.feed(interim) is False
     assert reader.interim
     assert not reader.begun
     assert not reader.eof()

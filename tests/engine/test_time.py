@@ -250,7 +250,7 @@ async def test_a_second_stop_cuts_the_drain_short() -> None:
         spec,
         network,
         ticks=100,
-        meanwhile=lambda engine: loop.call_at(network.start + 2.0, engine.stop, 0.995, 0.1) and None,
+        meanwhile=lambda engine: loop.call_at(network.start + 2.0, engine.stop, 0.995, 0.1),
     )
     assert seen.causes == {Cause.CUT: 50}
     assert 2.0 <= network.now() < 2.2
