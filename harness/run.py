@@ -96,6 +96,7 @@ def rebuild(folder: RunFolder) -> Verdict:
 
 def _leave_reports(folder: RunFolder, brief: Brief, ledger: Ledger, now: float) -> Verdict:
     """Write every report into the run's folder, verdict.json last: it tells of those that could not be written."""
+    told = len(ledger.problems)
     verdict = judge(brief, ledger)
     for name, file in FILES.items():
         if name != "json":
@@ -103,7 +104,8 @@ def _leave_reports(folder: RunFolder, brief: Brief, ledger: Ledger, now: float) 
                 write_whole(folder.path / file, REPORTS[name](verdict).encode())
             except Exception as error:  # a report writer: its fault is told, and costs nothing but its report
                 ledger.note(Problem(at=now, text=_unwritten(folder, file, error), spoils=False))
-    verdict = judge(brief, ledger)
+    if len(ledger.problems) > told:  # judged again only then: after a long run it takes a while
+        verdict = judge(brief, ledger)
     try:
         write_whole(folder.verdict, REPORTS["json"](verdict).encode())
     except OSError as error:
