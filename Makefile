@@ -15,7 +15,7 @@ demo: $(VENV)/.runs ## two scripted deployments on the sandbox, watched and judg
 	@$(VENV)/bin/cf-harness demo
 
 test: $(VENV)/.tests ## everything that CI checks
-	@$(VENV)/bin/tox run -q
+	@$(VENV)/bin/tox run -qq
 
 format: $(VENV)/.tests ## mend what ruff can mend
 	@test -x .tox/shared/bin/ruff || $(VENV)/bin/tox run -q -e lint --notest

@@ -169,7 +169,7 @@ def bitmaps_of(runs: Iterable[Run]) -> Iterator[Bitmap]:
     grouped: dict[tuple[Cause, Component, int], list[Run]] = {}
     for run in runs:
         grouped.setdefault((run.cause, run.component, run.first // _BITMAP_SPAN), []).append(run)
-    for (cause, component, _), members in grouped.items():
+    for (cause, component, _), members in sorted(grouped.items()):
         first = min(run.first for run in members)
         bits = 0
         for run in members:
