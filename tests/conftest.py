@@ -2,12 +2,15 @@
 run until they are stopped, have neither."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 LONGEST = 60.0  # seconds
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A warning is a failure."""
+    """A warning is a failure. A slow example is none: how long one takes says how busy the machine is."""
+    settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("house")
     config.addinivalue_line("filterwarnings", "error")
 
 

@@ -136,7 +136,7 @@ def test_messages_survive_their_encoding() -> None:
         assert line.count(b"\n") == 1
         assert line.endswith(b"\n")
         assert decode_message(line) == message
-    assert (outcome.latency, outcome.latency_low) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert [outcome.latency, outcome.latency_low] == pytest.approx([0.1, 0.1])
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"nonsense", b'{"type":"frame"}', b'{"type":"other"}', b'["frame"]'])
