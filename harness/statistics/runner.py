@@ -47,7 +47,7 @@ class RunnerBook:
         self.examples: list[Kept] = []
         self.canary: Histogram = {}
         self.vital = Vital()
-        self.cut_at: float | None = None  # when the attempts in flight were cut, the worker's time
+        self.cut_at: float | None = None  # when the first attempt in flight was cut, the worker's time
         self._example_counts: dict[tuple[str, int], int] = {}
 
     def greet(self, shard: int, hello: Hello, anchor: float | None) -> None:
@@ -104,8 +104,8 @@ class RunnerBook:
 
     def _keep(self, shard: int, outcome: Outcome) -> None:
         cause = str(outcome.cause)
-        if outcome.cause is Cause.CUT and self.cut_at is None:
-            self.cut_at = outcome.finished
+        if outcome.cause is Cause.CUT:
+            self.cut_at = outcome.finished if self.cut_at is None else min(self.cut_at, outcome.finished)
         key = (cause, int(outcome.intended) // _EXAMPLE_SPAN)
         count = self._example_counts.get(key, 0)
         if count < _EXAMPLES_PER_SPAN and len(self.examples) < _EXAMPLES:

@@ -191,6 +191,18 @@ def test_a_latency_window_is_judged_by_the_worst(world: World, q: float, limit: 
         assert holds("<", measured.unknown_bad, limit) == (not violated)
 
 
+@pytest.mark.parametrize(("slow", "violated"), [(5, False), (6, True)])
+def test_a_short_last_window_does_not_hide_a_worse_one(slow: int, violated: bool) -> None:
+    """Six of ten a tenth of a millisecond beyond the limit; the last second has one tick, and it is quick."""
+    latencies = [0.100_1] * slow + [0.01] * (21 - slow)
+    world = spread_out("g" * 21, latencies, degraded_is_good=True)
+    limited = Objective(
+        text="p50", runner="app", indicator=Indicator.LATENCY, operator="<", threshold=0.1, quantile=0.5, window=1.0
+    )
+    for value in ends(measure(view(world), limited)):
+        assert holds("<", value, 0.1) != violated
+
+
 @given(worlds(max_shards=2))
 @settings(max_examples=100, deadline=None)
 def test_blind_time_is_what_lies_between_good_ticks(world: World) -> None:

@@ -15,9 +15,9 @@ from harness.events import (
     WorkerDied,
     WorkerStarted,
 )
-from harness.frames import VERSION, Bye, Frame, Hello, Pause, Second
+from harness.frames import VERSION, Bye, Frame, Hello, Pause, Run, Second
 from harness.outcome import Cause, Component, Outcome
-from harness.statistics.ledger import Ledger
+from harness.statistics.ledger import Ledger, Tally
 from tests.statistics.world import ANCHOR, World, tell
 from tests.statistics.worlds import spelled
 
@@ -191,3 +191,27 @@ def test_several_runners_are_kept_apart() -> None:
     assert ledger.judged is not None
     assert ledger.tally("app", *ledger.judged)[:4] == (30, 25, 5, 0)
     assert ledger.tally("fresh", *ledger.judged)[:4] == (60, 60, 0, 0)
+
+
+def test_what_a_dead_worker_had_reached_is_lost_with_it() -> None:
+    """Even beyond the ticks that were due when its death was noted: its clock was read later than ours."""
+    ledger = fresh()
+    ledger.note(Ready(at=0.0))
+    ledger.hear("app", 0, 0, HELLO)
+    ledger.hear("app", 0, 0, Frame(seq=1, at=1.2, reached=12, watermark=8, seconds={0: Second(sent=8, good=8)}))
+    ledger.note(WorkerDied(at=1.0, runner="app", shard=0, incarnation=0, lost_until=10, how="killed"))
+    assert ledger.tally("app", 0.0, 2.0) == Tally(8, 8, 0, 4, {"lost": 4})
+
+
+def test_the_first_cut_tells_how_long_all_had_waited_at_least() -> None:
+    """Several workers cut what is in flight, each at its own moment."""
+    world = spelled("g" * 20, shards=2)
+    ledger = fresh(world)
+    ledger.note(Ready(at=0.0))
+    for shard, at in ((0, 5.0), (1, 4.5)):
+        cut = Outcome(
+            tick=9, intended=1.9, reached=1.9, finished=at, cause=Cause.CUT, component=Component.HARNESS
+        )  # fmt: skip
+        run = Run(9, 9, Cause.CUT, Component.HARNESS)
+        ledger.hear("app", shard, 0, Frame(seq=1, at=at, reached=10, watermark=10, unknown=[run], examples=[cut]))
+    assert ledger.runners["app"].cut_at == 4.5
