@@ -142,12 +142,13 @@ class Engine:
         return ranges, single
 
     def stop(self, at: float, drain: float) -> None:
-        """No tick intended at or after `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
+        """No tick intended at or after `at`; attempts in flight get `drain` seconds from then on. Said again, it cuts
+        short."""
         self._drain_seconds = drain
         self._stop_at = at
         self._metronome.stop_at(at)
         if self._drain_until < math.inf:
-            self._drain_until = min(self._drain_until, self._now() + drain)
+            self._drain_until = min(self._drain_until, at + drain)
             self._look_at = -math.inf
 
     async def run(self) -> None:

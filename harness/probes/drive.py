@@ -206,11 +206,12 @@ class Driver:
         return list(self._line.ordinals()), [flight.ordinal for flight in self._flights]
 
     def stop(self, at: float, drain: float) -> None:
-        """No tick intended at or after `at`; attempts in flight get `drain` seconds more. Said again, it cuts short."""
+        """No tick intended at or after `at`; attempts in flight get `drain` seconds from then on. Said again, it cuts
+        short."""
         self._drain_seconds = drain
         self._stop_at = at
         if self._drain_until < math.inf:
-            self._drain_until = min(self._drain_until, self._now() + drain)
+            self._drain_until = min(self._drain_until, at + drain)
         self._metronome.stop_at(at)
 
     async def run(self) -> None:

@@ -241,11 +241,13 @@ async def test_and_is_cut_then() -> None:
 
 @in_no_time
 async def test_a_second_stop_cuts_the_drain_short() -> None:
-    drive = Drive(for_ever, timeouts=total(60.0))
-    drive.at(2.0, drive.driver.stop, 1.0, 0.0)
-    frame = await drive.run(until=1.0, drain=30.0)
-    assert causes(frame) == {Cause.CUT: 10}
-    assert drive.now == pytest.approx(2.0, abs=0.1)
+    """Its drain, too, counts from the last tick: one that is over by now ends at once."""
+    for drain in (0.0, 0.9):
+        drive = Drive(for_ever, timeouts=total(60.0))
+        drive.at(2.0, drive.driver.stop, 1.0, drain)
+        frame = await drive.run(until=1.0, drain=30.0)
+        assert causes(frame) == {Cause.CUT: 10}
+        assert drive.now == pytest.approx(2.0, abs=0.1)
 
 
 @in_no_time
