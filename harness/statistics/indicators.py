@@ -153,7 +153,7 @@ def _outage(view: View, objective: Objective, gaps: list[Gap]) -> float:
         return max((gap.seconds for gap in gaps), default=0.0)
     counting = objective.indicator is Indicator.OUTAGES
     if objective.window is None or math.ceil(objective.window) >= view.seconds:
-        return float(len(gaps)) if counting else sum(gap.seconds for gap in gaps)
+        return float(len(gaps)) if counting else round(sum(gap.seconds for gap in gaps), 9)
     per_second = [0.0] * view.seconds
     for gap in gaps:
         if counting:

@@ -72,8 +72,8 @@ class Gap(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Its length."""
-        return self.end - self.start
+        """Its length, to the nanosecond: ten ticks at 10/s are 1 s, wherever they lie, and not a hair less."""
+        return round(self.end - self.start, 9)
 
 
 def clusters(stretches: Iterable[Stretch]) -> Iterator[list[Stretch]]:
