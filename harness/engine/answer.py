@@ -146,6 +146,8 @@ class AnswerReader:
 
     def on_headers_complete(self) -> None:
         """Headers are whole; an interim answer's (1xx) are set aside."""
+        if self.complete:  # another answer, in the piece in which a body went over its limit: nobody asked for it
+            return
         if len(self.head) > HEAD_LIMIT and self._head_end() > HEAD_LIMIT:
             self._refusal = _HEAD_TOO_LARGE
         status = self._parser.get_status_code()

@@ -203,6 +203,13 @@ def test_body_limit() -> None:
                 assert (result.truncated, result.reusable, result.body) == (True, False, b"hello"[:limit])
 
 
+def test_what_lies_behind_a_body_over_the_limit_is_no_answer() -> None:
+    """An error stays one, though a good answer came in the same piece."""
+    error = head("Content-Length: 5", status="500 Internal Server Error") + b"sorry"
+    result = read([error + LENGTH], limit=2)
+    assert (result.end, result.status, result.truncated) == ("whole", 500, True)
+
+
 def test_a_body_in_tiny_chunks_takes_time_in_proportion() -> None:
     """A kept body must not be copied for every chunk."""
     one = head("Transfer-Encoding: chunked") + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"
