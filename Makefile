@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
     && { echo $$p; break; }; done)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test format docs lock bench clean
+.PHONY: help demo test tools format docs lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## these lines
@@ -17,9 +17,11 @@ demo: $(VENV)/.runs ## two scripted deployments on the sandbox, watched and judg
 test: $(VENV)/.tests ## everything that CI checks
 	@$(VENV)/bin/tox run -qq
 
+tools: $(VENV)/.runs $(VENV)/.tests ## cf-harness and tox in .venv/bin, and nothing is run
+
 format: $(VENV)/.tests ## mend what ruff can mend
-	@test -x .tox/shared/bin/ruff || $(VENV)/bin/tox run -q -e lint --notest
-	@.tox/shared/bin/ruff check --fix -q .; .tox/shared/bin/ruff format .
+	@test -x .tox/lint/bin/ruff || $(VENV)/bin/tox run -q -e lint --notest
+	@.tox/lint/bin/ruff check --fix -q .; .tox/lint/bin/ruff format .
 
 docs: $(VENV)/.runs ## write docs/plan.md anew, from the plan's models
 	@$(VENV)/bin/python docs/generate_plan.py
