@@ -16,6 +16,7 @@ INCONCLUSIVE = 3
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command, by default that of `sys.argv`. Returns the exit code, and raises nothing."""
+    lend_streams()
     try:
         code = _run(list(sys.argv[1:] if words is None else words))
         sys.stdout.flush()
@@ -50,7 +51,7 @@ def complain(text: str) -> None:
         lines = [f"{len(lines)} mistakes, nothing was started:", *(f"  {line}" for line in lines)]
     try:
         print("cf-harness: " + "\n".join(lines), file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # nobody listens any more, or a full disk
         hush(sys.stderr.fileno())
 
 
@@ -59,3 +60,15 @@ def hush(descriptor: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def lend_streams() -> None:
+    """Let a standard stream that is closed (`2>&-`) go nowhere, before another file takes its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            os.set_inheritable(number, True)  # for what the command of --while writes
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))

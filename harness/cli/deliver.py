@@ -14,7 +14,7 @@ from harness.verdict import Verdict
 
 
 class OutputError(HarnessError):
-    """A file of `--output` that can't become a report."""
+    """Standard output, or a file of `--output`, that can't take a report."""
 
 
 def check_outputs(files: Sequence[Path]) -> None:
@@ -40,18 +40,25 @@ def deliver(verdict: Verdict, form: str, files: Sequence[Path]) -> int:
         except OSError as error:
             complain(f"{file} can't be written: {error.strerror or error}")
             code = code or INCONCLUSIVE
-    show(REPORTS[form](verdict), form)
+    try:
+        show(REPORTS[form](verdict), form)
+    except OutputError as error:
+        complain(str(error))
+        code = code or INCONCLUSIVE
     return code
 
 
 def show(report: str, form: str = "") -> None:
-    """Print a report. A reader who has gone (`| head`) is no error."""
+    """Print a report. A reader who has gone (`| head`) is no error. Raises OutputError: a full disk, say."""
     if form == "text":
         report = _dressed(report)
     try:
         print(report, end="", flush=True)
     except BrokenPipeError:
         hush(sys.stdout.fileno())
+    except OSError as error:
+        hush(sys.stdout.fileno())
+        raise OutputError(f"standard output can't be written: {error.strerror or error}") from error
 
 
 def _dressed(report: str) -> str:

@@ -56,5 +56,5 @@ def _print(text: str) -> None:
         text = in_ascii(text)
     try:
         print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:  # nobody listens any more
+    except OSError:  # nobody listens any more, or a full disk
         hush(sys.stderr.fileno())

@@ -3,13 +3,14 @@
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.verdict import Decision, Verdict
-from tests.cli.commanding import Ended, Going, cf, going, target, widest
+from tests.cli.commanding import PROGRAM, Ended, Going, cf, environment, going, target, widest
 
 WHILE = ("--while", "--", "sh", "-c")
 
@@ -165,6 +166,22 @@ def test_a_reader_who_leaves_early_changes_no_exit_code(ended: dict[str, Ended],
         report.process.stdout.close()
         assert report.process.wait(30) == 0
         assert report.ended().err == ""
+
+
+@pytest.mark.parametrize(("words", "code"), [("good >&-", 0), ("good >/dev/full", 3), ("bad >/dev/full", 1)])
+def test_a_pass_whose_report_could_not_be_printed_is_none(
+    ended: dict[str, Ended], folder: Path, words: str, code: int
+) -> None:
+    """Where standard output is closed nobody wanted it; a failure stays one."""
+    name, rest = words.split(maxsplit=1)
+    if name == "bad":
+        name = ended["bad"].out.split("run ")[1].split("/")[0]
+    line = f"{PROGRAM[0]} -m harness report {name} {rest}"
+    done = subprocess.run(
+        line, shell=True, env=environment(), cwd=folder, capture_output=True, timeout=30, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == ("full" in rest)
 
 
 def test_a_signal_gives_a_verdict(tmp_path: Path) -> None:

@@ -189,6 +189,25 @@ def test_a_reader_who_leaves_is_no_error(tmp_path: Path) -> None:
         assert done.stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "err"),
+    [
+        ("schema >&-", 0, ""),
+        ("--version >&- 2>&-", 0, ""),
+        ("run nonsense <&- 2>&-", 2, ""),
+        ("run nonsense 2>/dev/full", 2, ""),
+        ("schema >/dev/full", 2, "cf-harness: standard output can't be written: No space left on device\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full(tmp_path: Path, words: str, code: int, err: str) -> None:
+    """The exit code stands, and nothing of one stream strays into the other."""
+    line = f"{PROGRAM[0]} -m harness {words}"
+    done = subprocess.run(
+        line, shell=True, env=environment(), cwd=tmp_path, capture_output=True, timeout=30, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", err)
+
+
 def test_the_schema_is_json_and_names_every_key(tmp_path: Path) -> None:
     schema = cf(tmp_path, "schema").value
     assert {"runners", "objectives", "stop"} <= set(schema["properties"])
