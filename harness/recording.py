@@ -57,7 +57,7 @@ class Recording:
                         yield decode_event(line)
                     else:
                         yield Said(runner, shard, incarnation, decode_message(line))
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, TypeError) as error:  # TypeError: a damaged column is no text at all
                     raise _damaged(self.path, f"entry {number} does not read: {error}") from error
         except sqlite3.Error as error:
             raise _damaged(self.path, str(error)) from error
@@ -132,4 +132,5 @@ def _check(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _damaged(path: Path, why: str) -> JournalError:
+    why = " ".join(why.split())  # SQLite's findings come as several lines
     return JournalError(f"the journal {path} is damaged: {why}; nothing can be reported from it")

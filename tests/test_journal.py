@@ -210,6 +210,21 @@ def test_an_entry_that_does_not_read(tmp_path: Path) -> None:
         list(recording.entries())
 
 
+def test_a_damaged_column_is_no_text(tmp_path: Path) -> None:
+    """And what SQLite says of a damage, line by line, is one message."""
+    path = written(tmp_path / "j", 1)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE frames SET line = 5")
+    connection.close()
+    with open_journal(path) as recording, pytest.raises(JournalError, match="entry 1 does not read"):
+        list(recording.entries())
+    path = written(tmp_path / "k", 200)
+    damage_middle(path)
+    with pytest.raises(JournalError) as raised:
+        open_journal(path)
+    assert len(str(raised.value).splitlines()) == 1
+
+
 def test_an_unwritable_folder(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="can't be created"):
         Journal(tmp_path / "no" / "j", BRIEF, {})
