@@ -86,8 +86,9 @@ def finished(lines: Iterable[str]) -> str:
 
 
 def in_ascii(text: str) -> str:
-    """The same, sign by sign, for a terminal that knows nothing but ASCII."""
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    """As wide, for a terminal that knows nothing but ASCII. A sign that combines with the one before it has no width of
+    its own, and leaves nothing."""
+    return "".join(sign if sign.isascii() else "?" * cell_len(sign) for sign in text.translate(_ASCII))
 
 
 def _head(text: str, width: int) -> str:

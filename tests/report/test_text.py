@@ -26,10 +26,17 @@ def test_no_line_is_wider_than_80_cells_and_none_can_command_a_terminal(verdict:
 
 @EACH
 @given(verdicts)
-def test_the_ascii_variant_is_ascii_and_no_wider(verdict: Verdict) -> None:
-    drawn = in_ascii(text(verdict))
+def test_the_ascii_variant_is_ascii_and_as_wide(verdict: Verdict) -> None:
+    signs = text(verdict)
+    drawn = in_ascii(signs)
     assert drawn.isascii()
-    assert max(map(len, drawn.splitlines())) <= 80
+    assert [len(line) for line in drawn.splitlines()] == [cell_len(line) for line in signs.splitlines()]
+
+
+def test_scripts_that_combine_signs_are_no_wider_in_ascii() -> None:
+    """Marks above, below and beside a letter, and signs of two cells."""
+    for name in ("प्रन्त्र र्च कृकृ", "بِسْمِ اللَّهِ", "e\u0301a\u0308", "部署"):
+        assert len(in_ascii(name)) == cell_len(name)
 
 
 @EACH
