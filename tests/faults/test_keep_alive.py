@@ -6,7 +6,7 @@ import pytest
 
 from harness.outcome import Cause, Component
 from tests.faults.server import OK, Behaviour, FaultyServer, Peer, answering, saying
-from tests.faults.trial import PROBES, TICKS, Trial, attempt, spec_of
+from tests.faults.trial import PROBES, TICKS, Trial, attempt, shown_stale, spec_of
 
 BOTH = pytest.mark.parametrize("probe", PROBES)
 CLOSED_OR_RESET = pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def tried(probe: str, behave: Behaviour, **more: Any) -> Trial:
 @BOTH
 @CLOSED_OR_RESET
 def test_ended_as_the_request_was_written(probe: str, end: Behaviour, cause: Cause) -> None:
-    trial = tried(probe, answering(end, requests=range(3, 4)))
+    trial = shown_stale(lambda: tried(probe, answering(end, requests=range(3, 4))))
     trial.all_good()
     assert trial.counters["retried"] == 1
 
@@ -30,7 +30,7 @@ def test_ended_as_the_request_was_written(probe: str, end: Behaviour, cause: Cau
 @BOTH
 @CLOSED_OR_RESET
 def test_and_ended_again(probe: str, end: Behaviour, cause: Cause) -> None:
-    trial = tried(probe, answering(end, requests=range(3, 5)))
+    trial = shown_stale(lambda: tried(probe, answering(end, requests=range(3, 5))))
     example = trial.one_is(cause, Component.NETWORK)
     assert example.retried
     assert example.fresh
@@ -79,7 +79,10 @@ def test_half_a_head(probe: str, retried: int) -> None:
         peer.say(b"HTTP/1.1 200 OK\r\nConte")
         peer.close()
 
-    trial = tried(probe, answering(begun, requests=range(3, 4)))
+    def run() -> Trial:
+        return tried(probe, answering(begun, requests=range(3, 4)))
+
+    trial = shown_stale(run) if retried else run()
     assert trial.counters.get("retried", 0) == retried
     assert trial.good == TICKS - 1 + retried
 
@@ -99,8 +102,8 @@ def test_closed_while_idle_is_nobodys_fault(probe: str) -> None:
 def test_one_connection_serves_them_all(probe: str) -> None:
     with FaultyServer(answering(saying(OK))) as server:
         trial = attempt(spec_of(probe, f"http://127.0.0.1:{server.port}/", rate=20.0), ticks=6)
-        assert trial.good == 6
-        assert server.connections <= 2
+    assert trial.good == 6
+    assert trial.counters["opened"] <= 2
     assert trial.counters["kept"] >= 4
 
 

@@ -11,7 +11,7 @@ from harness.outcome import Cause, Component
 from harness.spec import Timeouts, Tls
 from tests.faults.authority import Authority
 from tests.faults.server import OK, FaultyServer, Peer
-from tests.faults.trial import TICKS, Trial, attempt, spec_of
+from tests.faults.trial import TICKS, Trial, attempt, shown_stale, spec_of
 from tests.probes.h2_server import Answer, Exchange, H2Server
 
 
@@ -25,14 +25,18 @@ Try = Callable[..., Trial]
 
 @pytest.fixture
 def tried(authority: Authority) -> Try:
-    def run(answer: Answer, **more: Any) -> Trial:
+    def run(answer: Answer, ticks: int = TICKS, **more: Any) -> Trial:
         with H2Server(answer, authority.good(protocols=("h2",))) as server:
             spec = spec_of("http2", server.url, tls=Tls(ca=str(authority.ca)), **more)
-            trial = attempt(spec, before=server.forget)
+            trial = attempt(spec, ticks, before=server.forget)
             trial.counters["connections"] = server.connections
         return trial
 
     return run
+
+
+# A connection that ends takes all of its streams with it. Of four ticks, 0.1 s apart, each has an end before the next.
+APART: dict[str, Any] = {"ticks": 4, "rate": 10.0}
 
 
 def fine(exchange: Exchange) -> None:
@@ -128,7 +132,7 @@ def test_no_protocol_in_common(authority: Authority) -> None:
     ids=["stream reset", "goaway", "nonsense", "503", "router"],
 )
 def test_one_bad_answer(tried: Try, what: Answer, cause: Cause, component: Component, words: str) -> None:
-    trial = tried(at_the_third(what), method="POST")  # or a lost connection might be a stale one
+    trial = tried(at_the_third(what), method="POST", **APART)  # or a lost connection might be a stale one
     example = trial.one_is(cause, component)
     assert words in example.detail
     assert not example.fresh
@@ -136,16 +140,16 @@ def test_one_bad_answer(tried: Try, what: Answer, cause: Cause, component: Compo
 
 @pytest.mark.parametrize("what", [Exchange.close, Exchange.reset], ids=["closed", "reset"])
 def test_the_connection_ends(tried: Try, what: Answer) -> None:
-    again = tried(at_the_third(what))
+    again = shown_stale(lambda: tried(at_the_third(what), **APART))
     again.all_good()
     assert again.counters["retried"] == 1
-    never = tried(at_the_third(what), method="POST")
+    never = tried(at_the_third(what), method="POST", **APART)
     assert never.one_is(next(iter(never.blames))[0], Component.NETWORK).cause in (Cause.CLOSED_EARLY, Cause.RESET)
 
 
 def test_what_a_goaway_left_out_is_sent_again(tried: Try) -> None:
     """RFC 9113 §6.8: streams above its last were not looked at. httpcore sends them anew, and it is counted."""
-    trial = tried(at_the_third(lambda exchange: exchange.go_away(exchange.stream - 2)))
+    trial = tried(at_the_third(lambda exchange: exchange.go_away(exchange.stream - 2)), **APART)
     trial.all_good()
     assert trial.counters["retried"] == 1
 
