@@ -233,14 +233,15 @@ class Conductor:
         else:  # it never became ready: nothing in flight is worth waiting for
             until = now
             deadline = self._tell_workers(until, 0.0) + BYE_GRACE
-        cut = False
+        cut = spared = False
         pending = set(crew)
         while pending:
             before = self.now()
             _, pending = await asyncio.wait(pending, timeout=_LOOK_EVERY)
             now = self.now()
-            if now - before > _OWN_LATENESS:  # we were paused: their goodbyes may lie unread
-                deadline = max(deadline, now + CUT_GRACE)
+            if now - before > _OWN_LATENESS and now + CUT_GRACE > deadline and not spared:
+                spared = True  # we were paused: their goodbyes may lie unread; once, since a busy machine is always late
+                deadline = now + CUT_GRACE
             insisting = [request for request in self._requests if request.insists]
             if len(insisting) > 1 and not cut:
                 cut = True

@@ -279,6 +279,22 @@ async def test_a_conductor_that_was_paused_reads_before_it_kills(tmp_path: Path)
 
 
 @in_no_time
+async def test_a_conductor_that_is_always_late_kills_all_the_same(tmp_path: Path) -> None:
+    """A machine that is too busy for it can't hold up the stop for ever."""
+    scene = Stage(tmp_path, [make_spec("stop=ignore")], stop=StopRules(drain=1.0))
+    async with scene.playing():
+        await scene.until(Ready)
+        scene.handle.request("the test")
+        await scene.until(StopRequested)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        for _ in range(20):
+            loop.pause(0.7)
+            await asyncio.sleep(0.05)
+    assert scene.the(WorkerDied).at - scene.the(StopRequested).at < 5.0
+
+
+@in_no_time
 async def test_a_watch_of_an_hour(tmp_path: Path) -> None:
     """A runner with a tick each ten seconds, whose first one fails: ready once the second one was good."""
     spec = make_spec("bad_until=1&bad_from=0", rate=0.1)
