@@ -17,6 +17,7 @@ from harness.events import (
     Anchored,
     Closed,
     CommandEnded,
+    Event,
     NeverReady,
     Problem,
     Ready,
@@ -218,6 +219,12 @@ async def test_the_journal_is_complete_while_the_run_goes_on(tmp_path: Path) -> 
         scene.handle.request("the test")
 
 
+def written(journal: Path, event: Event) -> bool:
+    """The journal's thread has come so far."""
+    with open_journal(journal) as recording:
+        return event in recording.entries()
+
+
 @in_loop
 async def test_a_full_disk_does_not_end_the_run_but_spoils_it(tmp_path: Path) -> None:
     """The statistics in memory go on; the evidence is incomplete, so nothing can pass any more."""
@@ -226,6 +233,8 @@ async def test_a_full_disk_does_not_end_the_run_but_spoils_it(tmp_path: Path) ->
     try:
         async with scene.playing():
             await scene.until(Ready)
+            while not written(scene.path, scene.the(Ready)):
+                await asyncio.sleep(0.01)
             resource.setrlimit(resource.RLIMIT_FSIZE, (tmp_path.joinpath("journal.sqlite-wal").stat().st_size, hard))
             await scene.until(Problem)
             heard = len(scene.messages)
