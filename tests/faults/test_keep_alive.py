@@ -101,7 +101,7 @@ def test_closed_while_idle_is_nobodys_fault(probe: str) -> None:
 @BOTH
 def test_one_connection_serves_them_all(probe: str) -> None:
     with FaultyServer(answering(saying(OK))) as server:
-        trial = attempt(spec_of(probe, f"http://127.0.0.1:{server.port}/", rate=20.0), ticks=6)
+        trial = attempt(spec_of(probe, f"http://127.0.0.1:{server.port}/", rate=10.0), ticks=6)
     assert trial.good == 6
     assert trial.counters["opened"] <= 2
     assert trial.counters["kept"] >= 4
