@@ -240,7 +240,7 @@ class Conductor:
             _, pending = await asyncio.wait(pending, timeout=_LOOK_EVERY)
             now = self.now()
             if now - before > _OWN_LATENESS and now + CUT_GRACE > deadline and not spared:
-                spared = True  # we were paused: their goodbyes may lie unread; once, since a busy machine is always late
+                spared = True  # we were paused, their goodbyes may lie unread; once: a busy machine is always late
                 deadline = now + CUT_GRACE
             insisting = [request for request in self._requests if request.insists]
             if len(insisting) > 1 and not cut:
