@@ -30,7 +30,7 @@ def bursty(chance: Random, per_second: float, length: float) -> list[int]:
 def truth(per_second: float, length: float) -> float:
     """The success rate that such a target has in the long run."""
     chance = Random(7)
-    return 1 - sum(sum(bursty(chance, per_second, length)) for _ in range(4000)) / (4000 * SECONDS * RATE)
+    return 1 - sum(sum(bursty(chance, per_second, length)) for _ in range(1000)) / (1000 * SECONDS * RATE)
 
 
 def wilson(good: int, bad: int) -> tuple[float, float]:
