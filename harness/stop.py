@@ -19,7 +19,7 @@ from harness.events import CommandEnded, Event, Problem
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FILE_EVERY = 0.2  # seconds between looks at the stop file
 LEAD = 0.2  # seconds before a known end at which the workers are told of it, so that no tick is sent beyond
-COMMAND_GRACE = 10.0  # seconds that a signalled command gets before the run stops without it
+COMMAND_GRACE = 4.0  # seconds that a signalled command gets before the run stops without it; a pipeline kills after 10
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import stop
+from harness import conductor, stop
 from harness.command import Command
 from harness.events import CommandEnded, Event
 from harness.stop import SOURCES, AbortRule, Mark, Request, RunHandle, Situation, StopRules, signals_kept
@@ -138,6 +138,11 @@ async def test_signals_are_requests_and_their_handlers_are_put_back() -> None:
         asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), number)
         assert await watched.first("signal") == Request(number.name, insists=True)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_verdict_comes_before_a_pipeline_kills() -> None:
+    """Ten seconds after its TERM: with a command, a target and a worker that all ignore it."""
+    assert stop.COMMAND_GRACE + StopRules().drain + 2 * conductor.BYE_GRACE < 10.0 - 0.5
 
 
 def test_a_command_that_ignores_the_signal_is_not_waited_for_for_ever(
