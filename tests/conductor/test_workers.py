@@ -94,7 +94,8 @@ async def test_a_frozen_conductor_does_not_disturb_real_workers(tmp_path: Path) 
             await asyncio.sleep(1.0)
             scene.handle.request("the test")
     tally = scene.ledger.tally("app", math.ceil(frozen), math.floor(thawed))
-    assert tally.good >= 0.99 * 100 * (math.floor(thawed) - math.ceil(frozen))
+    # a busy machine misses a few ticks; a worker that had waited for us would have missed most
+    assert tally.good >= 0.8 * 100 * (math.floor(thawed) - math.ceil(frozen))
     assert tally.bad == 0
     assert not scene.all(WorkerDied)
     assert "silent" not in scene.problems()
