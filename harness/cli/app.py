@@ -32,7 +32,7 @@ _MORE = """
  2  a mistake in the command or in the plan; nothing was started
  3  INCONCLUSIVE: the evidence does not carry a verdict
  4  never became ready: the target was broken before anything began
- 5  PASS, but the command of --while failed
+ 5  the command of --while failed, and nothing was violated
 """
 
 _EXAMPLES = f"""

@@ -9,8 +9,8 @@ from harness.report.layout import WIDTH, wrap
 from harness.verdict import Decision, Outage, Verdict
 
 
-def closing(verdicts: Sequence[Verdict], runs_dir: Path, plan: Path) -> list[str]:
-    """Lines of at most 80 columns, but for paths that are longer."""
+def closing(verdicts: Sequence[Verdict], runs_dir: Path, plan: Path, program: str = "cf-harness") -> list[str]:
+    """Lines of at most 80 columns, but for paths that are longer. `program`: what the shell finds us by."""
     lines = ["What you saw"]
     for number, verdict in enumerate(verdicts, 1):
         first, *more = wrap(_seen(verdict), WIDTH - 4)
@@ -21,11 +21,11 @@ def closing(verdicts: Sequence[Verdict], runs_dir: Path, plan: Path) -> list[str
         *lines,
         "",
         "What to type next",
-        f"  cf-harness report {verdicts[-1].run}{place}",
+        f"  {program} report {verdicts[-1].run}{place}",
         "      the last report again, from its journal; --format json|junit|markdown",
-        "  cf-harness run https://app.example.org/",
+        f"  {program} run https://app.example.org/",
         "      ten requests a second to an app of yours, until Ctrl-C",
-        f"  cf-harness run {file} --url https://app.example.org/ \\",
+        f"  {program} run {file} --url https://app.example.org/ \\",
         "      --while -- make deploy",
         "      this demo's plan, for as long as your own deployment lasts",
     ]

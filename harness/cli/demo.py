@@ -3,6 +3,10 @@
 Each step of a deployment is handed to the run as a mark, so that an outage stands beside the step that caused it.
 """
 
+import os
+import shlex
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +83,7 @@ def show_demo(runs_dir: Path, *, quiet: bool, live: bool | None) -> int:
         if "SIG" in verdict.stopped_by:
             _say("", "You stopped it, and saw the verdict on what there was.")
             return INCONCLUSIVE
-    _say("", "─" * WIDTH, *closing(verdicts, runs_dir, file))
+    _say("", "─" * WIDTH, *closing(verdicts, runs_dir, file, _program()))
     wrong = went_wrong(verdicts, [part.expected for part in PARTS])
     if wrong:
         _say("", *wrap(wrong, WIDTH))
@@ -95,6 +99,16 @@ def _play(part: Part, file: Path, wishes: Wishes) -> Verdict:
         with Deployment(sandbox, part.steps, part.apart, handle) as deployment:
             verdict = watched(load_plan(file), wishes, handle=handle, also=(deployment,))
     return verdict
+
+
+def _program() -> str:
+    """How the shell finds this program: by its name, or, as after `make demo`, by its path alone."""
+    if shutil.which("cf-harness"):
+        return "cf-harness"
+    path = Path(sys.argv[0])
+    if path.name != "cf-harness":
+        return "python -m harness"
+    return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))
 
 
 def _write_plan(file: Path, url: str) -> None:

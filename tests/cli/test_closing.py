@@ -30,6 +30,13 @@ def test_other_folders_are_named_as_a_shell_reads_them() -> None:
     assert "'my runs/demo.yml'" in text
 
 
+def test_the_program_is_named_as_the_shell_finds_it() -> None:
+    lines = closing([passed(), failed()], Path("runs"), Path("runs/demo.yml"), ".venv/bin/cf-harness")
+    assert f"  .venv/bin/cf-harness report {failed().run}" in lines
+    assert sum("cf-harness" in line for line in lines) == sum(".venv/bin/cf-harness" in line for line in lines) == 3
+    assert max(map(cell_len, lines)) <= 80
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(verdicts, verdicts)
 def test_it_can_tell_of_any_two(one: Verdict, two: Verdict) -> None:
