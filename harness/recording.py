@@ -121,7 +121,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> dict[str, str]:
         raise _damaged(path, found)
     meta = dict(connection.execute("SELECT key, value FROM meta"))
     schema = meta.get("schema", "")
-    if not schema.isdigit():
+    if not (schema.isascii() and schema.isdigit()):
         raise _damaged(path, f"its schema version is {schema!r}")
     if int(schema) > SCHEMA_VERSION:
         raise JournalError(

@@ -264,7 +264,7 @@ class Conductor:
     def _tell_workers(self, until: float, drain: float) -> float:
         for attendant in self._attendants:
             attendant.stop(until, drain)
-        return until + drain
+        return max(until, self.now()) + drain
 
     async def _end_command(self, running: asyncio.Task[None]) -> None:
         """The command does not outlive the run: it was asked to end when the workers were, and has had their drain."""

@@ -7,6 +7,7 @@ interim answers.
 import httptools
 
 HEAD_LIMIT = 64 * 1024  # bytes of status line and headers
+INTERIM_LIMIT = 20  # answers of 1xx that may come before the final one; each costs the sender next to nothing
 _HEAD_TOO_LARGE = f"headers larger than {HEAD_LIMIT} bytes"
 _SURPLUS = "more bytes than one answer holds"
 
@@ -23,6 +24,7 @@ class AnswerReader:
         "_bodyless",
         "_head_done",
         "_headers",
+        "_interims",
         "_keep_alive",
         "_keep_body",
         "_limit",
@@ -54,6 +56,7 @@ class AnswerReader:
             self._parser = httptools.HttpResponseParser(self)
         self.head = b""
         self.interim = False
+        self._interims = 0
         self.status = 0
         self.body_bytes = 0
         if self._keep_body:
@@ -155,6 +158,9 @@ class AnswerReader:
             # several may have come in one piece: what lies behind this one is the next
             self.head = self.head[self._head_end() :]
             self.interim = True
+            self._interims += 1
+            if self._interims > INTERIM_LIMIT:
+                self._refusal = f"more than {INTERIM_LIMIT} interim answers before the final one"
             return
         self.status = status
         self._head_done = True

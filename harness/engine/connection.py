@@ -39,7 +39,6 @@ class Connection(asyncio.Protocol):
         "_start",
         "closing",
         "connect_seconds",
-        "fresh",
         "idle_limit",
         "idle_since",
         "intended",
@@ -78,7 +77,6 @@ class Connection(asyncio.Protocol):
         self.closing = False
         self.connect_seconds = 0.0
         self.tls_seconds: float | None = None
-        self.fresh = True
         self.served = 0  # answers so far
         self.idle_since = 0.0
         self.idle_limit = 0.0

@@ -221,7 +221,7 @@ class Engine:
         connection.sent = now
         connection.paused_before = paused_before
         deadlines = self._deadlines
-        deadlines.entries[connection] = when = intended + self._total
+        deadlines.entries[connection] = when = reached + self._total
         if when < deadlines.soonest:
             deadlines.soonest = when
         if self._expiry.separate_first:
@@ -233,7 +233,7 @@ class Engine:
         in_flight = self._in_flight
         newest = in_flight[next(reversed(in_flight))] if in_flight else -math.inf
         self._send(connection, ticket.ordinal, ticket.intended, ticket.reached, ticket.paused_before, now)
-        if ticket.intended + self._total < newest:
+        if ticket.reached + self._total < newest:
             self._expiry.appoint(connection)
 
     def _serve(self, connection: Connection, now: float) -> None:
@@ -383,8 +383,9 @@ class Engine:
         if now - connection.intended > self._total:
             self._metronome.notice_pause(now)
             paused = self._recorder.paused - connection.paused_before
-            if paused > 0:
-                words = f"answered past its deadline; we were paused {paused:.3f} s"
+            if paused > 0 or now - connection.reached <= self._total:
+                ours = connection.reached - connection.intended + paused
+                words = f"answered past its deadline; {ours:.3f} s of it are ours"
                 return Blame(Cause.TAINTED, Component.HARNESS, words)
         return None
 
@@ -508,9 +509,11 @@ class Engine:
         return soonest
 
     def _line_due(self, lane: Lane) -> float:
-        """When the time of the line's head is over; our own pauses while it waited are no part of it."""
+        """When the time of the line's head is over; our own lateness, and our pauses while it waited, are no part of
+        it."""
         line = lane.line
-        return self._schedule.intended(line.head) + self._total + self._recorder.paused - line.head_paused
+        reached = self._schedule.intended(line.head) + line.head_lag
+        return reached + self._total + self._recorder.paused - line.head_paused
 
     def _expire_line(self, lane: Lane, now: float) -> None:
         """Whose fault: the target's, if we had connections enough for as long as it stalls us."""

@@ -1,7 +1,8 @@
 """What runs out of time. A deadline only nominates: before an attempt is called late, the kernel is asked whether its
 answer has come already, and the harness's own pauses are added to its time.
 
-Why extend rather than forgive: an attempt that had its whole timeout while we were awake, and still no answer, failed,
+All times count from the moment the loop reached the tick: what it was late by is not the target's. Why extend rather
+than forgive: an attempt that had its whole timeout while we were awake, and still no answer, failed,
 whatever else happened; one that answers in the extension can't be told good from bad, and the engine taints it.
 """
 
@@ -74,7 +75,7 @@ class Expiry:
         if len(self._extended) > 1000 + 2 * self.in_flight:  # most of them are settled long ago
             self._extended = [entry for entry in self._extended if entry[3].ordinal == entry[4]]
             heapq.heapify(self._extended)
-        due = connection.intended + self._timeouts.total
+        due = connection.reached + self._timeouts.total
         self._extend(due, 0, connection, connection.ordinal, Cause.TOTAL_TIMEOUT, due)
 
     def settled(self, connection: Connection) -> None:
@@ -93,7 +94,7 @@ class Expiry:
             nominated.append((0, connection, connection.ordinal, Cause.FIRST_BYTE_TIMEOUT, due))
         for connection in self.total.take_due(now):
             self._overdue[connection] = None
-            due = connection.intended + self._timeouts.total
+            due = connection.reached + self._timeouts.total
             nominated.append((0, connection, connection.ordinal, Cause.TOTAL_TIMEOUT, due))
         while self._extended and self._extended[0][0] <= now:
             _, _, looks, connection, ordinal, cause, due = heapq.heappop(self._extended)
@@ -131,7 +132,7 @@ class Expiry:
         """A dial began."""
         self._connecting.add(dial, dial.began + self._timeouts.connect)
         if dial.ticket is not None:
-            self._bound.add(dial, dial.ticket.intended + self._timeouts.total)
+            self._bound.add(dial, dial.ticket.reached + self._timeouts.total)
 
     def securing(self, dial: Dial) -> None:
         """A dial is connected, and its TLS handshake begins."""
@@ -158,7 +159,7 @@ class Expiry:
             assert dial.ticket is not None
             stage = Stage.CONNECT if dial.stage == "connect" else Stage.TLS
             blame = Blame(Cause.TOTAL_TIMEOUT, Component.NETWORK, f"not answered within {limits.total:g} s, {stage}")
-            nominated.append((0, dial, "", blame, dial.ticket.intended + limits.total))
+            nominated.append((0, dial, "", blame, dial.ticket.reached + limits.total))
         while self._again and self._again[0][0] <= now:
             _, _, looks, dial, only_in, blame, due = heapq.heappop(self._again)
             nominated.append((looks, dial, only_in, blame, due))

@@ -37,6 +37,11 @@ class Line:
         return int(self._chunks[0][0])
 
     @property
+    def head_lag(self) -> float:
+        """How late the loop had reached the head."""
+        return self._chunks[0][2]
+
+    @property
     def head_paused(self) -> float:
         """How long the harness had been paused, in all, when the head was reached."""
         return self._chunks[0][3]

@@ -50,10 +50,6 @@ class Pool:
         self.open = 0
         self.dialing = 0
 
-    def lane_of(self, ordinal: int) -> Lane:
-        """Whose turn it is."""
-        return self.lanes[ordinal % len(self.lanes)]
-
     def take_growth(self, lane: Lane, now: float) -> int:
         """How many connections to begin opening for a lane at `now`: one for each tick in line that has none coming,
         within the caps, and no faster than the pool may grow. What is returned is taken."""

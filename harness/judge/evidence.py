@@ -14,7 +14,6 @@ from harness.statistics.view import View
 from harness.verdict import HarnessReport
 
 _FAR_FEWER = 0.5  # of the planned ticks unknown: no warn-only plan passes on that either
-_SLEPT_SHARE = 0.01
 
 
 def weaknesses(brief: Brief, ledger: Ledger, views: Mapping[str, View]) -> list[str]:
@@ -30,7 +29,7 @@ def weaknesses(brief: Brief, ledger: Ledger, views: Mapping[str, View]) -> list[
     for name, view in views.items():
         found += _of_runner(name, view)
     slept = sum(one.seconds for one in ledger.suspensions if judged is not None and one.at >= judged[0])
-    if slept > max(brief.max_blind_stretch, _SLEPT_SHARE * length):
+    if slept > min(brief.max_blind_stretch, brief.max_blind_share * length):
         found.append(f"the machine slept for {seconds(slept)}, in which nothing was watched")
     return found
 

@@ -37,7 +37,8 @@ def _finite(value: float | None) -> float | None:
 
 def _state(measured: Measured, objective: Objective) -> State:
     """Met both ways, violated both ways, or unknown. Too few attempts meet nothing, and violate no percentile: of 50
-    attempts the slowest is no p99. What was counted and measured whole, such as an outage, is violated all the same."""
+    attempts the slowest is no p99. Nor do they prove a silence: where hardly one came to an end, we may have been the
+    one that did not listen. What was counted, such as the ticks of an outage, is violated all the same."""
     if measured.unknown_good is None or measured.unknown_bad is None:
         return State.UNKNOWN
     few = measured.attempts < attempts_needed(objective)
@@ -47,7 +48,8 @@ def _state(measured: Measured, objective: Objective) -> State:
     if held == {True}:
         return State.UNKNOWN if few else State.MET
     if held == {False}:
-        return State.UNKNOWN if few and objective.quantile is not None else State.VIOLATED
+        unproven = objective.quantile is not None or objective.indicator is Indicator.SILENCE
+        return State.UNKNOWN if few and unproven else State.VIOLATED
     return State.UNKNOWN
 
 

@@ -49,8 +49,9 @@ def _of_objective(plan: Plan, runner: RunnerPlan, objective: Objective) -> Itera
 def _of_pool(runner: RunnerPlan) -> Iterator[str]:
     rate = runner.rate / shards_of(runner)
     cap, patient = pool_of(runner, rate).cap, math.ceil(rate * runner.timeout.total)
-    if runner.pool.max is not None and cap < patient:
+    if cap < patient:
+        whose = f"pool: max {cap}" if runner.pool.max is not None else f"the pool's default of {cap} connections"
         yield (
-            f"pool: max {cap} is below rate x timeout ({patient}): a stall of the target can't be told from our own "
-            "limit, and will read as unknown"
+            f"{whose} is below rate x timeout ({patient}): a stall of the target can't be told from our own limit, and "
+            f"will read as unknown; a shorter timeout, or pool: {{max: {patient}}}, mends that"
         )

@@ -8,9 +8,19 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from harness import units
+from harness.objectives import Indicator
 from harness.outcome import OWN_CAUSES, Cause, Component
 from harness.plan.grammar import NAMES, parse, parse_abort
 from harness.plan.nearest import nearest
@@ -272,7 +282,7 @@ class RunnerPlan(Model):
     pool: PoolSettings = PoolSettings()
     """Connections of one worker."""
     workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
-    """Processes that share the schedule; default: one for each 50,000/s."""
+    """Processes that share the schedule; default: one for each 50,000/s, at most one a processor."""
     degraded: Literal["good", "bad"] = "good"
     """What an answer without all that was asked for counts as."""
     http2: bool = False
@@ -321,7 +331,13 @@ class ObjectivePlan(Model):
     window: Annotated[Duration, _within("1s", "10d")] | None = None
     """The worst of all windows of this length must hold; the same as "over 60s" in the text."""
     tolerate: ToleranceSettings = ToleranceSettings()
-    """Bad ticks that it forgives."""
+    """Bad ticks that it forgives: they count as good."""
+
+    @model_validator(mode="after")
+    def _can_forgive(self) -> "ObjectivePlan":
+        if self.tolerate != ToleranceSettings() and parse(self.objective).indicator is Indicator.SILENCE:
+            raise ValueError("silence looks at good answers alone, so it has nothing to tolerate: leave tolerate out")
+        return self
 
 
 def _pair(value: Any) -> Any:

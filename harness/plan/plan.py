@@ -1,6 +1,7 @@
 """A plan that was checked: what the rest of the program reads. Secrets stay names of variables until `specs`."""
 
 import math
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -196,7 +197,8 @@ def _unusable(header: str, variable: str, environ: Mapping[str, str]) -> str | N
 
 def shards_of(runner: RunnerPlan) -> int:
     """How many workers share a runner's schedule."""
-    return runner.workers or max(1, math.ceil(runner.rate / RATE_PER_WORKER))
+    cores = os.cpu_count() or 1  # more workers than that would only take time from one another
+    return runner.workers or max(1, min(cores, math.ceil(runner.rate / RATE_PER_WORKER)))
 
 
 def pool_of(runner: RunnerPlan, rate: float) -> Pool:

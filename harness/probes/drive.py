@@ -246,7 +246,7 @@ class Driver:
             on_limit=self._limit,
         )
         self._flights[flight] = None
-        due = intended + self._total
+        due = reached + self._total
         heapq.heappush(self._limits, (due, next(self._entries), flight, -1, 0, None, due))
         flight.task = self._group.create_task(self._probe.attempt(flight))
         flight.task.add_done_callback(functools.partial(self._landed, flight))
@@ -268,9 +268,9 @@ class Driver:
         paused = self._recorder.paused - flight.paused_before
         if blame is not None:
             blame = tainted_or(blame, paused)
-        elif late and paused > 0:
-            words = f"answered past its deadline; we were paused {paused:.3f} s"
-            blame = Blame(Cause.TAINTED, Component.HARNESS, words)
+        elif late and (paused > 0 or now - flight.reached <= self._total):
+            ours = flight.reached - flight.intended + paused
+            blame = Blame(Cause.TAINTED, Component.HARNESS, f"answered past its deadline; {ours:.3f} s of it are ours")
         self._record(flight, now, blame, paused)
         while len(self._line) and len(self._flights) < self._cap and self._drain_until > now:
             ordinal, lag, paused_before = self._line.leave()
@@ -323,11 +323,11 @@ class Driver:
     def woken(self, now: float) -> float:
         """The metronome's: expire what is due, drain; returns the next moment to look."""
         self._expire_flights(now)
-        if len(self._line) and self._schedule.intended(self._line.head) + self._total <= now:
+        if len(self._line) and self._line_due() <= now:
             self._expire_line(now)
         soonest = self._limits[0][0] if self._limits else math.inf
         if len(self._line):
-            soonest = min(soonest, self._schedule.intended(self._line.head) + self._total)
+            soonest = min(soonest, self._line_due())
         if self._drain_until < math.inf:
             if not self._flights and not len(self._line):
                 self._done.set()
@@ -363,6 +363,13 @@ class Driver:
         if flight.task is not None:
             flight.task.cancel()
 
+    def _line_due(self) -> float:
+        """When the time of the line's head is over; our own lateness, and our pauses while it waited, are no part of
+        it."""
+        line = self._line
+        reached = self._schedule.intended(line.head) + line.head_lag
+        return reached + self._total + self._recorder.paused - line.head_paused
+
     def _expire_line(self, now: float) -> None:
         """Whose fault: the target's, if we had slots enough for as long as it stalls us."""
         if self._patient:
@@ -371,7 +378,7 @@ class Driver:
             blame = pool_limit(self._cap)
         line = self._line
         told = False
-        while len(line) and self._schedule.intended(line.head) + self._total <= now:
+        while len(line) and self._line_due() <= now:
             ordinal, lag, paused_before = line.leave()
             intended = self._schedule.intended(ordinal)
             if told:

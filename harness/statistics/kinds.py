@@ -16,7 +16,27 @@ _KINDS = {
 _PAIRS = {kind: pair for pair, kind in _KINDS.items()}
 
 UNKNOWN = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause in OWN_CAUSES)
+WAITED = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause in (Cause.CUT, Cause.POOL_LIMIT))
+"""Unknown, though the target was asked or would have been: it had not answered. No mercy for these."""
 DEGRADED = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause is Cause.DEGRADED)
+_SAID = frozenset(
+    {
+        Cause.CONNECT_REFUSED,
+        Cause.TLS_CERTIFICATE,
+        Cause.PROTOCOL,
+        Cause.STATUS_4XX,
+        Cause.STATUS_5XX,
+        Cause.STATUS_UNEXPECTED,
+        Cause.ROUTER,
+        Cause.THROTTLED,
+        Cause.HEADER_MISMATCH,
+        Cause.BODY_MISMATCH,
+        Cause.LOGIN,
+        Cause.API_ERROR,
+    }
+)
+OUTRIGHT = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause in _SAID)
+"""Bad by what the peer or its kernel said, whatever befell us meanwhile."""
 LOST = _KINDS[Cause.LOST, Component.HARNESS]
 TAINTED = _KINDS[Cause.TAINTED, Component.HARNESS]
 

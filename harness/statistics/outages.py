@@ -4,12 +4,13 @@ An outage is a maximal stretch of bad ticks; unknown ones inside don't end it. I
 as good, its longest reads them as bad.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from harness.statistics.kinds import TAINTED, UNKNOWN
+from harness.statistics.kinds import OUTRIGHT, TAINTED, UNKNOWN, WAITED
 from harness.statistics.sweep import Stretch
 
 
@@ -122,8 +123,17 @@ def gaps_with_unknown_good(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap
 
 
 def gaps_with_unknown_bad(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
-    """The longer bounds of all outages if every unknown tick had been bad."""
-    return [Gap(axis.time(cluster[0].first - 1), axis.time(cluster[-1].last + 1)) for cluster in clusters(stretches)]
+    """The longer bounds of all outages if every unknown tick had been bad. One that goes on at the end has none."""
+    return [Gap(axis.time(cluster[0].first - 1), _latest_end(axis, cluster)) for cluster in clusters(stretches)]
+
+
+def _latest_end(axis: Axis, cluster: Sequence[Stretch]) -> float:
+    """Nobody saw how an outage ended that lasts to the last tick, or that ticks in flight there may be a part of. What
+    we did not look at ends with the run."""
+    tail = cluster[-1]
+    if tail.last + 1 >= axis.stop and (tail.kind not in UNKNOWN or tail.kind in WAITED):
+        return math.inf
+    return axis.time(tail.last + 1)
 
 
 def gaps_joined(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
@@ -150,10 +160,11 @@ def gaps_parted(axis: Axis, stretches: Iterable[Stretch]) -> list[Gap]:
 
 
 def blind_stretches(axis: Axis, stretches: Sequence[Stretch], max_share: float, max_stretch: float) -> list[Stretch]:
-    """Unknown ticks between good ones, short enough to be set aside; none of them if they are too many in all."""
+    """Ticks between good ones that we did not look at, short enough to be set aside; none of them if they are too many
+    in all. Those that waited for the target are not among them."""
     blind: list[Stretch] = []
     for cluster in clusters(stretches):
-        if any(stretch.kind not in UNKNOWN for stretch in cluster):
+        if any(stretch.kind not in UNKNOWN or stretch.kind in WAITED for stretch in cluster):
             continue
         first, last = cluster[0].first, cluster[-1].last
         inside = first > axis.first and last + 1 < axis.stop
@@ -164,12 +175,12 @@ def blind_stretches(axis: Axis, stretches: Sequence[Stretch], max_share: float, 
 
 
 def doubted(axis: Axis, stretches: list[Stretch], spans: Iterable[tuple[float, float]]) -> list[Stretch]:
-    """Bad ticks intended within [begin, end) of a span are unknown: tainted."""
+    """Bad ticks intended within [begin, end) of a span are unknown: tainted, except what the peer said outright."""
     for begin, end in spans:
         low, high = axis.tick_from(begin), axis.tick_from(end)
         split: list[Stretch] = []
         for first, last, kind in stretches:
-            if kind in UNKNOWN or last < low or first >= high:
+            if kind in UNKNOWN or kind in OUTRIGHT or last < low or first >= high:
                 split.append(Stretch(first, last, kind))
                 continue
             if first < low:

@@ -12,15 +12,13 @@ from harness.histogram import Histogram, index_of, merge_into
 from harness.objectives import Tolerance
 from harness.outcome import Cause
 from harness.schedule import Schedule
-from harness.statistics.kinds import DEGRADED, UNKNOWN, cause_of, component_of
+from harness.statistics.kinds import DEGRADED, UNKNOWN, WAITED, cause_of, component_of
 from harness.statistics.ledger import Ledger
 from harness.statistics.outages import Axis, blind_stretches, clusters, cut_to, ticks_in, without
 from harness.statistics.phases import Phase
 from harness.statistics.runner import RunnerBook
 from harness.statistics.silences import TOUCH, Quiet, Spell, clipped, common, joined, longest, parted
 from harness.statistics.sweep import Stretch
-
-_WAITED = (Cause.CUT, Cause.POOL_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -193,23 +191,31 @@ class View:
     @cached_property
     def silences(self) -> tuple[Quiet | None, Quiet | None]:
         """The longest silence, read twice: only what was watched, less our own pauses, unknown ticks as good answers;
-        and all that may have been one, unknown ticks as none. The first is what is known."""
+        and all that may have been one, unknown ticks as none. The first is what is known, and ends with the last tick:
+        afterwards nothing was sent that could have been answered."""
         shards = self.book.shards
         begin, end = self.axis.begin - self.axis.offset, self.axis.end - self.axis.offset
-        end = max(end, *(shard.heard_at for shard in shards))
         told = [clipped(joined(shard.spells()), begin, end) for shard in shards]
         seen = [self._watched(spell) for spell in parted(common(told), self._unanswerable(self.stretches, 0))]
         low = max((Quiet(*spell) for spell in seen), key=lambda quiet: quiet.seconds_low, default=None)
+        if self._silent_at_the_end:
+            end = max(end, *(shard.heard_at for shard in shards))
         heard = common([clipped(joined([*shard.spells(), *shard.unseen]), begin, end) for shard in shards])
         unheard = [(since, until + TOUCH, 0.0) for since, until in self._unanswerable(self.weighed, 1)]
         high = longest(joined([*heard, *clipped(unheard, begin, end)]))
         return self._placed(low), self._placed(high)
 
+    @property
+    def _silent_at_the_end(self) -> bool:
+        """The last tick had no answer when the drain was over."""
+        tail = self.stretches[-1] if self.stretches else None
+        return tail is not None and tail.last + 1 >= self.axis.stop and tail.kind in WAITED
+
     def _unanswerable(self, stretches: Iterable[Stretch], more: int) -> list[tuple[float, float]]:
         """From the first to the last of unknown ticks in a row, or so many ticks `more`; the worker's time. Not those
         that waited for the target all the same: in flight at the end, or in line behind others that were in flight."""
         axis = self.axis
-        unsaid = (one for one in stretches if one.kind in UNKNOWN and cause_of(one.kind) not in _WAITED)
+        unsaid = (one for one in stretches if one.kind in UNKNOWN and one.kind not in WAITED)
         return [
             (axis.time(row[0].first) - axis.offset, axis.time(row[-1].last + more) - axis.offset)
             for row in clusters(unsaid)
@@ -240,7 +246,9 @@ def view_of(ledger: Ledger, runner: str, begin: float, end: float) -> View:
     everything = ledger.stretches(runner, axis)
     stretches = [stretch for stretch in everything if not ledger.is_good(stretch, book)]
     brief = ledger.brief
+    unwatched = tuple(ledger.unwatched())
     blind = blind_stretches(axis, stretches, brief.max_blind_share, brief.max_blind_stretch)
+    blind = [one for one in blind if not any(_within(axis, one, span) for span in unwatched)]
     return View(
         book=book,
         axis=axis,
@@ -250,8 +258,13 @@ def view_of(ledger: Ledger, runner: str, begin: float, end: float) -> View:
         blind=tuple(blind),
         max_blind_share=brief.max_blind_share,
         max_blind_stretch=brief.max_blind_stretch,
-        unwatched=tuple(ledger.unwatched()),
+        unwatched=unwatched,
     )
+
+
+def _within(axis: Axis, stretch: Stretch, span: tuple[float, float]) -> bool:
+    """Some of its ticks are intended in the span."""
+    return axis.time(stretch.last) >= span[0] and axis.time(stretch.first) < span[1]
 
 
 def within(view: View, begin: float, end: float | None) -> tuple[int, list[Stretch]]:

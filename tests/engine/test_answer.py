@@ -278,3 +278,9 @@ def test_any_bytes_end_alike_however_they_are_split(stream: bytes, cuts: list[in
     whole = verdict_of(read([stream], bodyless=bodyless, limit=limit))
     assert verdict_of(read(pieces, bodyless=bodyless, limit=limit)) == whole
     assert verdict_of(read(single, bodyless=bodyless, limit=limit)) == whole
+
+
+def test_interim_answers_without_end_are_malformed() -> None:
+    flood = b"HTTP/1.1 100 Continue\r\n\r\n" * 100
+    with pytest.raises(AnswerError, match="interim"):
+        AnswerReader(bodyless=False, body_limit=100, keep_body=False).feed(flood)

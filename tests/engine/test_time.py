@@ -355,3 +355,13 @@ async def test_idle_connections_are_not_used_past_their_limit() -> None:
     seen = await run_engine(spec, network, ticks=6)
     assert seen.good == 6
     assert len({connection for *_, connection in network.requests}) == 6
+
+
+@in_no_time
+async def test_our_lateness_is_no_part_of_the_targets_time() -> None:
+    """Answers take 70 ms of the 100 that they may; pauses of 85 ms make ticks late, which are sent all the same."""
+    spec = with_timeouts(spec_of(rate=50.0, cap=16, warm=8), connect=0.1, tls=0.1, first_byte=0.1, total=0.1)
+    pauses = [(0.5 + n / 3, 0.085) for n in range(8)]
+    seen = await run_engine(spec, Network(lambda now, address: 0.07), ticks=200, pauses=pauses)
+    assert set(seen.causes) <= {Cause.TAINTED}
+    assert seen.good > 100

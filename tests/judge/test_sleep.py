@@ -15,8 +15,8 @@ OBJECTIVE = Objective(
 )
 
 
-def verdict_of(bad_from: int, bad_to: int, slept: list[Suspended]) -> Verdict:
-    """Two minutes at ten a second, refused from one second to another."""
+def verdict_of(bad_from: int, bad_to: int, slept: list[Suspended], cause: Cause = Cause.RESET) -> Verdict:
+    """Two minutes at ten a second, failing from one second to another."""
     runner = RunnerBrief(name="app", probe="app", target="http://127.0.0.1/", rate=RATE, shards=1)
     brief = Brief(run="r", attempt=1, version="0", python="3", runners=(runner,), objectives=(OBJECTIVE,))
     ledger = Ledger(brief)
@@ -27,12 +27,10 @@ def verdict_of(bad_from: int, bad_to: int, slept: list[Suspended]) -> Verdict:
     ledger.note(Ready(at=1.0))
     seconds = {}
     for second in range(SECONDS):
-        refused = bad_from <= second < bad_to
-        seconds[second] = Second(
-            sent=RATE, good=0 if refused else RATE, causes={Cause.CONNECT_REFUSED: RATE} if refused else {}
-        )
+        failing = bad_from <= second < bad_to
+        seconds[second] = Second(sent=RATE, good=0 if failing else RATE, causes={cause: RATE} if failing else {})
     ticks = SECONDS * RATE
-    bad = [Run(bad_from * RATE, bad_to * RATE - 1, Cause.CONNECT_REFUSED, Component.NETWORK)]
+    bad = [Run(bad_from * RATE, bad_to * RATE - 1, cause, Component.NETWORK)]
     ledger.hear("app", 0, 0, Frame(seq=1, at=SECONDS, reached=ticks, watermark=ticks, bad=bad, seconds=seconds))
     for one in slept:
         ledger.note(one)
@@ -62,3 +60,12 @@ def test_what_reaches_out_of_the_doubtful_time_is_bad_there() -> None:
     assert verdict.verdict is Decision.FAIL
     assert verdict.runners[0].unknown == {"tainted": 55}
     assert verdict.runners[0].failed == 95
+
+
+def test_what_the_peer_said_outright_stands() -> None:
+    assert verdict_of(45, 48, [Suspended(at=50.5, seconds=2.0)], Cause.STATUS_5XX).verdict is Decision.FAIL
+
+
+def test_no_mercy_around_a_sleep() -> None:
+    """Half a second of failures between good ticks: so little would be set aside elsewhere."""
+    assert verdict_of(50, 51, [Suspended(at=50.5, seconds=1.1)]).verdict is Decision.INCONCLUSIVE

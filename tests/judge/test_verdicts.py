@@ -72,6 +72,8 @@ def possible(asked: Objective, read: naive.Reading) -> set[bool]:
         for index, kind in zip(unknown, choice, strict=True):
             kinds[index] = kind
         found.add(holds(asked, read, kinds, latencies))
+    if naive.open_end(read) and asked.indicator in (Indicator.LONGEST_OUTAGE, Indicator.TOTAL_OUTAGE):
+        found.add(False)  # it may have lasted for ever
     return found
 
 

@@ -166,7 +166,7 @@ async def test_what_answers_after_our_pause_and_its_deadline_is_nobodys() -> Non
     assert causes(frame) == {Cause.TAINTED: 3}
     assert blames(frame) == {(Cause.TAINTED, Component.HARNESS)}
     assert good(frame) == 4
-    assert "answered past its deadline; we were paused 0.490 s" in frame.examples[0].detail
+    assert "answered past its deadline; 0.490 s of it are ours" in frame.examples[0].detail
     assert frame.examples[0].paused == pytest.approx(0.5, abs=0.03)
 
 

@@ -202,10 +202,21 @@ def blind(read: Reading, share: float, stretch: float) -> set[int]:
         while j < len(kinds) and kinds[j] != "good":
             j += 1
         between_good = i > 0 and j < len(kinds) and all(kind == "unknown" for kind in kinds[i:j])
+        between_good = between_good and not any(waited(one) for one in read.ticks[i:j])
         if between_good and (j - i) * read.spacing <= stretch + 1e-9:
             aside |= set(range(i, j))
         i = j
     return aside if len(aside) * read.spacing <= share * (read.end - read.begin) + 1e-9 else set()
+
+
+def waited(one: Known) -> bool:
+    """Unknown, but the target was asked, or would have been."""
+    return one.cause in (str(Cause.CUT), str(Cause.POOL_LIMIT))
+
+
+def open_end(read: Reading) -> bool:
+    """Nobody saw the end of what the last tick may have been a part of."""
+    return bool(read.ticks) and (states(read)[-1] == "bad" or waited(read.ticks[-1]))
 
 
 # Indicators of ticks that are all good or bad

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 
-from harness.frames import Frame, Silence
+from harness.frames import Silence
 from harness.outcome import Cause, Component
 from harness.recorder import SILENCE_FROM
 from harness.statistics.silences import SilenceLog, clipped, common, joined
@@ -45,7 +45,8 @@ def told(world: World) -> list[tuple[float, float]]:
             rows = [*rows[:-1], (rows[-1][0], at)] if before == one.tick - 1 and rows else [*rows, (at, at)]
             before = one.tick
     ready = world.ready - world.offset
-    spells = [(max(b, ready), e) for b, e in naive.silences(world, world.entries()) if e > ready]
+    last = read.end - world.offset
+    spells = [(max(b, ready), min(e, last)) for b, e in naive.silences(world, world.entries()) if e > ready]
     return [part for spell in spells if spell[1] - spell[0] > 0 for part in cut_out(*spell, rows)]
 
 
@@ -68,10 +69,12 @@ def test_the_longest_silence_is_that_of_the_answers(world: World) -> None:
         assert expected - LATEST - 1e-6 <= low.seconds <= expected + 1e-6
         if low.seconds < expected - 1e-6:
             return  # of two nearly alike the one that our own lateness shortens less is known for longer
-        assert high == low or any(map(naive.says_nothing, world.tries))
-        ready = world.ready - world.offset
+        read = naive.reading(world)
+        assert read is not None
+        assert high == low or any(map(naive.says_nothing, world.tries)) or naive.open_end(read)
         spells = [
-            (max(b, ready) + world.offset, e + world.offset) for b, e in naive.known_silences(world, world.entries())
+            (max(b + world.offset, world.ready), min(e + world.offset, read.end))
+            for b, e in naive.known_silences(world, world.entries())
         ]
         assert any(low.begin == pytest.approx(b) and low.end == pytest.approx(e) for b, e in spells)
 
@@ -162,18 +165,27 @@ def test_a_shard_that_ended_early_ends_no_silence_of_the_others() -> None:
         Try(**{**one.__dict__, "finished": 7.0, "ending": CUT}) if one.tick >= 20 and one.tick % 2 else one
         for one in world.tries
     )
-    low, _ = view(World(**{**world.__dict__, "tries": tries, "cut_at": 7.0})).silences
+    low, high = view(World(**{**world.__dict__, "tries": tries, "cut_at": 7.0})).silences
     assert low is not None
-    assert (low.begin, low.end) == (pytest.approx(2.1), pytest.approx(7.0, abs=0.01))
+    assert high is not None
+    assert (low.begin, low.end) == (pytest.approx(2.1), pytest.approx(4.0))
+    assert (high.begin, high.end) == (pytest.approx(2.1), pytest.approx(7.0, abs=0.01))
 
 
-def test_an_open_silence_lasts_until_the_newest_frame() -> None:
-    """A target that went silent just before the stop has not answered since."""
+def test_a_silence_is_known_until_the_last_tick_and_possible_until_the_drain_is_over() -> None:
+    """Afterwards nothing was sent that could have been answered: one slow attempt must not make a silence."""
     world = spelled("g" * 30 + "b" * 30)
-    newest = max(said.entry.at for said in world.entries() if isinstance(said.entry, Frame))
-    low, _ = view(world).silences
+    low, high = view(world).silences
     assert low is not None
-    assert (low.begin, low.end) == (pytest.approx(3.0), pytest.approx(newest))
+    assert (low.begin, low.end) == (pytest.approx(3.0), pytest.approx(6.0))
+    assert high == low
+    tries = tuple(
+        Try(**{**one.__dict__, "finished": 9.0, "ending": CUT}) if one.tick >= 58 else one for one in world.tries
+    )
+    low, high = view(World(**{**world.__dict__, "tries": tries, "cut_at": 9.0})).silences
+    assert low is not None
+    assert high is not None
+    assert (low.end, high.end) == (pytest.approx(6.0), pytest.approx(9.0, abs=0.01))
 
 
 def test_thousands_of_silences_keep_the_longest() -> None:
