@@ -10,18 +10,20 @@ from collections import deque
 from collections.abc import Callable
 
 from harness.engine.answer import AnswerError
-from harness.engine.blame import Blame, Judge, of_loss, pool_limit, shared_with_line
+from harness.engine.blame import Blame, of_loss
 from harness.engine.connection import Connection
 from harness.engine.dial import Dialer
 from harness.engine.dialing import Dial, Ticket
 from harness.engine.expiry import Expiry
 from harness.engine.metronome import HEARTBEAT, PAUSE, Metronome
 from harness.engine.opening import Opening
+from harness.engine.peer import Peer, late_by_us
 from harness.engine.pool import Lane
-from harness.engine.request import IDEMPOTENT, request_bytes, target_of
+from harness.engine.request import request_bytes, target_of
 from harness.engine.resolver import Resolver
 from harness.engine.settling import Settling, is_fresh
 from harness.engine.timer import MakeTimer
+from harness.engine.waiting import Waiting
 from harness.outcome import Cause, Component
 from harness.recorder import Recorder
 from harness.schedule import Schedule
@@ -29,8 +31,6 @@ from harness.spec import Spec
 
 _SWEEP = 1.0  # seconds between looks at idle connections and at the host's addresses
 _LINGER = 1.0  # seconds that a peer gets to close a fresh connection first, so that TIME_WAIT is not on our side
-_STALE_SLACK = 0.01  # seconds beside the round trips within which a stale connection shows
-_KEEP_ALIVE_MARGIN = 0.8  # of the server's own keep-alive timeout
 
 
 class Engine:
@@ -55,8 +55,8 @@ class Engine:
         self._resolver = resolver
         self._recorder = recorder
         self._request = request_bytes(spec, user_agent)
-        self._judge = Judge(spec.expect)
-        self._plain = self._judge.plain
+        self._peer = Peer(spec)
+        self._plain = self._peer.plain
         self._schedule = Schedule(spec.rate, spec.shard, spec.shards)
         self._shard, self._shards, self._rate = spec.shard, spec.shards, spec.rate
         self._total = spec.timeouts.total
@@ -67,7 +67,7 @@ class Engine:
         self._opening = Opening(
             spec,
             secure=target_of(spec).secure,
-            keep_body=self._judge.needs_body,
+            keep_body=self._peer.needs_body,
             start=start,
             clock=clock,
             dialer=dialer,
@@ -78,10 +78,8 @@ class Engine:
         )
         self._pool = self._opening.pool
         self._lingering: deque[tuple[float, Connection]] = deque()
-        self._platform = False
         self._kept = 0  # good answers on kept connections; `tell_counters` hands them over
-        self._retry_allowed = spec.method in IDEMPOTENT and not spec.fresh
-        self._patient = spec.pool.cap >= spec.rate / spec.shards * spec.timeouts.total
+        self._waiting = Waiting(spec, schedule=self._schedule, recorder=recorder)
         self._done = asyncio.Event()
         self._drain_seconds = spec.drain
         self._drain_until = math.inf
@@ -242,7 +240,7 @@ class Engine:
         if len(lane.line):
             # A router that drains closes each connection as soon as it is idle: between its last answer and this.
             connection.was_idle = connection.served > 0
-            self._send_waited(connection, self._next_in_line(lane, now), now)
+            self._send_waited(connection, self._waiting.take(lane.line, now), now)
         elif lane.retired or self._spec.fresh:
             self._opening.drop(connection)
         else:
@@ -255,13 +253,7 @@ class Engine:
             return
         for lane in self._opening.lanes():
             while len(lane.line) and self._pool.open < self._pool.cap:
-                self._opening.dial(lane, self._next_in_line(lane, self._now()))
-
-    def _next_in_line(self, lane: Lane, now: float) -> Ticket:
-        ordinal, lag, paused = lane.line.leave()
-        intended = self._schedule.intended(ordinal)
-        self._recorder.stage("queue", max(0.0, now - intended - lag))
-        return Ticket(ordinal, intended, intended + lag, paused, False)
+                self._opening.dial(lane, self._waiting.take(lane.line, self._now()))
 
     # what dials tell
 
@@ -279,9 +271,9 @@ class Engine:
         now = self._now()
         self._metronome.notice_pause(now)
         if bears:
-            ticket = dial.ticket or self._next_in_line(dial.lane, now)
-            if not self._patient and not ticket.retried:
-                blame = shared_with_line(blame, dial.began - ticket.reached, self._pool.cap)
+            ticket = dial.ticket or self._waiting.take(dial.lane.line, now)
+            if not ticket.retried:
+                blame = self._waiting.late(blame, dial.began - ticket.reached)
             self._settling.not_opened(dial, ticket, now, blame, outstanding=self._outstanding())
         self._serve_next_fresh()
 
@@ -338,8 +330,11 @@ class Engine:
         connection.ordinal = -1
         self._expiry.settled(connection)
         if connection.served == 0:
-            self._learn(connection)
-        blame = self._blame(connection, now)
+            self._peer.learn(connection)
+        blame = self._peer.blame(reader)
+        if blame is None and now - connection.intended > self._total:
+            self._metronome.notice_pause(now)
+            blame = late_by_us(connection, now, total=self._total, paused=recorder.paused - connection.paused_before)
         recorder.count("fresh" if is_fresh(connection) else "kept")
         if reader.truncated:
             recorder.count("truncated")
@@ -374,31 +369,6 @@ class Engine:
             self._opening.drop(connection)
             self._opening.fill(connection.lane)
 
-    def _blame(self, connection: Connection, now: float) -> Blame | None:
-        reader = connection.reader
-        if reader.status not in self._plain:
-            blame = self._judge.blame(reader.status, reader.headers(), reader.body, platform=self._platform)
-            if blame is not None:
-                return blame
-        if now - connection.intended > self._total:
-            self._metronome.notice_pause(now)
-            paused = self._recorder.paused - connection.paused_before
-            if paused > 0 or now - connection.reached <= self._total:
-                ours = connection.reached - connection.intended + paused
-                words = f"answered past its deadline; {ours:.3f} s of it are ours"
-                return Blame(Cause.TAINTED, Component.HARNESS, words)
-        return None
-
-    def _learn(self, connection: Connection) -> None:
-        """From a connection's first answer: is a Cloud Foundry router there, and how long does it keep connections?"""
-        headers = connection.reader.headers()
-        if "x-vcap-request-id" in headers or "x-cf-routererror" in headers:
-            self._platform = True
-        for part in headers.get("keep-alive", "").split(","):
-            name, _, value = part.strip().partition("=")
-            if name.lower() == "timeout" and value.isdigit() and len(value) < 6:
-                connection.idle_limit = min(connection.idle_limit, int(value) * _KEEP_ALIVE_MARGIN)
-
     def broke(self, connection: Connection, error: AnswerError) -> None:
         """A malformed answer."""
         if not connection.closing and connection.ordinal >= 0:
@@ -424,7 +394,7 @@ class Engine:
             self._opening.gone(connection)
             self.answered(connection, now)
             self._opening.fill(connection.lane)
-        elif self._is_stale(connection, now):
+        elif self._peer.is_stale(connection, now, paused=self._recorder.paused - connection.paused_before):
             self._recorder.count("retried")
             self._expiry.settled(connection)
             ticket = Ticket(connection.ordinal, connection.intended, connection.reached, connection.paused_before, True)
@@ -433,18 +403,6 @@ class Engine:
             self._opening.dial(connection.lane, ticket)
         else:
             self._fail(connection, of_loss(error, begun=connection.reader.begun))
-
-    def _is_stale(self, connection: Connection, now: float) -> bool:
-        """The peer had closed the idle connection before our request reached it: not one byte of an answer, and the
-        end came within a few round trips of the write. Sent again once, for idempotent methods (RFC 9110 §9.2.2)."""
-        paused = self._recorder.paused - connection.paused_before
-        return (
-            self._retry_allowed
-            and connection.was_idle
-            and not connection.retried
-            and not (connection.reader.begun or connection.reader.interim)
-            and now - connection.sent - paused <= 4 * connection.connect_seconds + _STALE_SLACK
-        )
 
     def _fail(self, connection: Connection, blame: Blame) -> None:
         """The attempt in flight on a connection failed, and the connection with it."""
@@ -478,9 +436,7 @@ class Engine:
             return self._hold_until
         if now >= self._expiry.soonest:
             for connection, blame in self._expiry.take_attempts(now):
-                if not self._patient:
-                    blame = shared_with_line(blame, connection.sent - connection.reached, self._pool.cap)
-                self._fail(connection, blame)
+                self._fail(connection, self._waiting.late(blame, connection.sent - connection.reached))
             self._expiry.expire_dials(now)
         soonest = min(self._expiry.soonest, self._look_after_lines(now))
         if now >= self._next_sweep:
@@ -500,39 +456,13 @@ class Engine:
         """Expire the ticks whose whole time passed in line, and let the pool grow for the others."""
         soonest = math.inf
         for lane in self._opening.lanes():
-            if len(lane.line) and self._line_due(lane) <= now:
-                self._expire_line(lane, now)
+            if len(lane.line) and self._waiting.due(lane.line) <= now:
+                self._waiting.expire(lane.line, now, address=lane.name)
             if len(lane.line):
                 if not self._spec.fresh:
                     self._opening.fill(lane)
-                soonest = min(soonest, self._line_due(lane))
+                soonest = min(soonest, self._waiting.due(lane.line))
         return soonest
-
-    def _line_due(self, lane: Lane) -> float:
-        """When the time of the line's head is over; our own lateness, and our pauses while it waited, are no part of
-        it."""
-        line = lane.line
-        reached = self._schedule.intended(line.head) + line.head_lag
-        return reached + self._total + self._recorder.paused - line.head_paused
-
-    def _expire_line(self, lane: Lane, now: float) -> None:
-        """Whose fault: the target's, if we had connections enough for as long as it stalls us."""
-        if self._patient:
-            words = "no connection came free: every one waits for the target"
-            blame = Blame(Cause.STALLED, Component.TARGET, words)
-        else:
-            blame = pool_limit(self._pool.cap)
-        line = lane.line
-        told = False
-        while len(line) and self._line_due(lane) <= now:
-            ordinal, lag, paused = line.leave()
-            intended = self._schedule.intended(ordinal)
-            if told:
-                self._recorder.unsent(ordinal, ordinal, blame.cause, blame.component, [(int(intended), 1)])
-            else:
-                told = True  # one example of each batch is enough
-                ticket = Ticket(ordinal, intended, intended + lag, paused, False)
-                self._settling.in_line(ticket, now, blame, address=lane.name, outstanding=True)
 
     def _sweep(self, now: float) -> None:
         self._opening.sweep(now)
@@ -550,10 +480,7 @@ class Engine:
     def _cut(self, now: float) -> None:
         """The drain is over: what has no answer yet has none."""
         for lane in self._opening.lanes():  # first, or the failures below would open connections for them
-            while len(lane.line):
-                ordinal, _, _ = lane.line.leave()
-                second = int(self._schedule.intended(ordinal))
-                self._recorder.unsent(ordinal, ordinal, Cause.CUT, Component.HARNESS, [(second, 1)])
+            self._waiting.cut(lane.line)
         for connection in self._expiry.flying():
             words = "its answer had begun" if connection.reader.begun else "no byte of an answer"
             self._fail(connection, Blame(Cause.CUT, Component.HARNESS, f"in flight when the drain ended, {words}"))

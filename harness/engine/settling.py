@@ -95,38 +95,58 @@ class Settling:
             connect=dial.connect_seconds or now - dial.began,
             tls=now - dial.began - dial.connect_seconds if dial.stage == "tls" else None,
         )
-        self._unsent(ticket, now, blame, address=dial.lane.name, fresh=True, timings=timings, outstanding=outstanding)
+        record_unsent(
+            self._recorder,
+            ticket,
+            now,
+            blame,
+            address=dial.lane.name,
+            fresh=True,
+            timings=timings,
+            outstanding=outstanding,
+        )
 
     def in_line(self, ticket: Ticket, now: float, blame: Blame, *, address: str, outstanding: bool) -> None:
         """A tick that never had a connection."""
         timings = Timings(queue=max(0.0, now - ticket.reached))
-        self._unsent(ticket, now, blame, address=address, fresh=False, timings=timings, outstanding=outstanding)
-
-    def _unsent(
-        self,
-        ticket: Ticket,
-        now: float,
-        blame: Blame,
-        *,
-        address: str,
-        fresh: bool,
-        timings: Timings,
-        outstanding: bool,
-    ) -> None:
-        self._recorder.outcome(
-            Outcome(
-                tick=ticket.ordinal,
-                intended=ticket.intended,
-                reached=ticket.reached,
-                finished=now,
-                cause=blame.cause,
-                component=blame.component,
-                address=address,
-                fresh=fresh,
-                retried=ticket.retried,
-                detail=blame.detail,
-                timings=timings,
-                paused=self._recorder.paused - ticket.paused_before,
-            ),
+        record_unsent(
+            self._recorder,
+            ticket,
+            now,
+            blame,
+            address=address,
+            fresh=False,
+            timings=timings,
             outstanding=outstanding,
         )
+
+
+def record_unsent(
+    recorder: Recorder,
+    ticket: Ticket,
+    now: float,
+    blame: Blame,
+    *,
+    address: str,
+    fresh: bool,
+    timings: Timings,
+    outstanding: bool,
+) -> None:
+    """A tick that ended before its request was written."""
+    recorder.outcome(
+        Outcome(
+            tick=ticket.ordinal,
+            intended=ticket.intended,
+            reached=ticket.reached,
+            finished=now,
+            cause=blame.cause,
+            component=blame.component,
+            address=address,
+            fresh=fresh,
+            retried=ticket.retried,
+            detail=blame.detail,
+            timings=timings,
+            paused=recorder.paused - ticket.paused_before,
+        ),
+        outstanding=outstanding,
+    )

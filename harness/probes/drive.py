@@ -11,125 +11,21 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
-from harness.engine.blame import Blame, Stage, pool_limit, shared_with_line
+from harness.engine.blame import Blame, Stage
 from harness.engine.line import Line
 from harness.engine.metronome import Metronome
 from harness.engine.settling import tainted_or
 from harness.engine.timer import MakeTimer
-from harness.outcome import Cause, Component, Outcome, Timings
+from harness.engine.waiting import Waiting
+from harness.outcome import Cause, Component, Outcome
+from harness.probes.flight import Flight, Probe
 from harness.recorder import Recorder
 from harness.schedule import Schedule
 from harness.spec import Spec
 
 _LOOK_AGAIN = 0.002  # seconds: time for the loop to read what lies in the kernel before an attempt is called late
 _IN_THE_NETWORK = frozenset({Stage.CONNECT, Stage.TLS})
-
-
-class Flight:
-    """One attempt in flight: what the probe is told, and where it notes its evidence as it goes, so that an attempt
-    that is ended from outside still tells how far it came."""
-
-    __slots__ = (
-        "_on_limit",
-        "address",
-        "connect",
-        "dns",
-        "epoch",
-        "expired",
-        "first_at",
-        "fresh",
-        "intended",
-        "now",
-        "ordinal",
-        "paused_before",
-        "queued",
-        "reached",
-        "request_id",
-        "retried",
-        "sent",
-        "stage",
-        "status",
-        "task",
-        "tls",
-    )
-
-    def __init__(
-        self,
-        ordinal: int,
-        *,
-        intended: float,
-        reached: float,
-        paused_before: float,
-        now: Callable[[], float],
-        on_limit: Callable[["Flight", float, Blame], None],
-    ) -> None:
-        self.now = now
-        self._on_limit = on_limit
-        self.ordinal = ordinal
-        self.intended = intended
-        self.reached = reached
-        self.paused_before = paused_before
-        self.queued = max(0.0, now() - reached)
-        self.task: asyncio.Task[Blame | None] | None = None
-        self.expired: Blame | None = None
-        self.epoch = 0  # counts stages: a limit belongs to the one that it was set in
-        self.stage = Stage.CONNECT
-        self.sent: float | None = None
-        self.first_at: float | None = None
-        self.dns: float | None = None
-        self.connect: float | None = None
-        self.tls: float | None = None
-        self.status: int | None = None
-        self.address = ""
-        self.fresh = False
-        self.retried = False
-        self.request_id = ""
-
-    def enter(self, stage: str, limit: float = math.inf, blame: Blame | None = None) -> None:
-        """The attempt comes to another stage, which is to end within `limit` seconds, or `blame` is why it failed."""
-        self.epoch += 1
-        self.stage = stage
-        if blame is not None and limit < math.inf:
-            self._on_limit(self, self.now() + limit, blame)
-
-    def is_sent(self) -> None:
-        """The request is written, the first time or again."""
-        self.sent = self.now()
-        self.first_at = None
-
-    def has_begun(self) -> None:
-        """The answer has begun."""
-        self.first_at = self.now()
-        self.enter(Stage.BODY)
-
-    def timings(self, now: float) -> Timings:
-        """The stages so far."""
-        begun = self.first_at
-        return Timings(
-            queue=self.queued or None,
-            dns=self.dns,
-            connect=self.connect,
-            tls=self.tls,
-            first_byte=(begun if begun is not None else now) - self.sent if self.sent is not None else None,
-            body=now - begun if begun is not None else None,
-        )
-
-
-class Probe(Protocol):
-    """What one attempt does."""
-
-    @property
-    def connections(self) -> int:
-        """Connections held now."""
-
-    def running(self) -> AbstractAsyncContextManager[None]:
-        """Make ready before the first tick, and release everything after the last."""
-
-    async def attempt(self, flight: Flight) -> Blame | None:
-        """Try once; None if all is well. Evidence goes to the flight. It may be cancelled at any await."""
 
 
 class Driver:
@@ -153,8 +49,8 @@ class Driver:
         self._probe = probe
         self._total = spec.timeouts.total
         self._cap = spec.pool.cap
-        self._patient = spec.pool.cap >= spec.rate / spec.shards * spec.timeouts.total
         self._schedule = Schedule(spec.rate, spec.shard, spec.shards)
+        self._waiting = Waiting(spec, schedule=self._schedule, recorder=recorder)
         self._group: asyncio.TaskGroup | None = None
         self._flights: dict[Flight, None] = {}
         self._line = Line()
@@ -273,10 +169,8 @@ class Driver:
             blame = Blame(Cause.TAINTED, Component.HARNESS, f"answered past its deadline; {ours:.3f} s of it are ours")
         self._record(flight, now, blame, paused)
         while len(self._line) and len(self._flights) < self._cap and self._drain_until > now:
-            ordinal, lag, paused_before = self._line.leave()
-            intended = self._schedule.intended(ordinal)
-            self._recorder.stage("queue", max(0.0, now - intended - lag))
-            self._launch(ordinal, intended, intended + lag, paused_before)
+            ticket = self._waiting.take(self._line, now)
+            self._launch(ticket.ordinal, ticket.intended, ticket.reached, ticket.paused_before)
 
     def _record(self, flight: Flight, now: float, blame: Blame | None, paused: float) -> None:
         outstanding = bool(self._flights) or len(self._line) > 0
@@ -323,11 +217,11 @@ class Driver:
     def woken(self, now: float) -> float:
         """The metronome's: expire what is due, drain; returns the next moment to look."""
         self._expire_flights(now)
-        if len(self._line) and self._line_due() <= now:
-            self._expire_line(now)
+        if len(self._line) and self._waiting.due(self._line) <= now:
+            self._waiting.expire(self._line, now, address="")
         soonest = self._limits[0][0] if self._limits else math.inf
         if len(self._line):
-            soonest = min(soonest, self._line_due())
+            soonest = min(soonest, self._waiting.due(self._line))
         if self._drain_until < math.inf:
             if not self._flights and not len(self._line):
                 self._done.set()
@@ -351,7 +245,7 @@ class Driver:
                 heapq.heappush(limits, (now + _LOOK_AGAIN, next(self._entries), flight, epoch, looks + 1, blame, due))
             else:
                 blame = blame or self._out_of_time(flight)
-                self._end(flight, blame if self._patient else shared_with_line(blame, flight.queued, self._cap))
+                self._end(flight, self._waiting.late(blame, flight.queued))
 
     def _out_of_time(self, flight: Flight) -> Blame:
         component = Component.NETWORK if flight.stage in _IN_THE_NETWORK else Component.TARGET
@@ -363,43 +257,6 @@ class Driver:
         if flight.task is not None:
             flight.task.cancel()
 
-    def _line_due(self) -> float:
-        """When the time of the line's head is over; our own lateness, and our pauses while it waited, are no part of
-        it."""
-        line = self._line
-        reached = self._schedule.intended(line.head) + line.head_lag
-        return reached + self._total + self._recorder.paused - line.head_paused
-
-    def _expire_line(self, now: float) -> None:
-        """Whose fault: the target's, if we had slots enough for as long as it stalls us."""
-        if self._patient:
-            blame = Blame(Cause.STALLED, Component.TARGET, "no slot came free: every attempt waits for the target")
-        else:
-            blame = pool_limit(self._cap)
-        line = self._line
-        told = False
-        while len(line) and self._line_due() <= now:
-            ordinal, lag, paused_before = line.leave()
-            intended = self._schedule.intended(ordinal)
-            if told:
-                self._recorder.unsent(ordinal, ordinal, blame.cause, blame.component, [(int(intended), 1)])
-                continue
-            told = True  # one example of each batch is enough
-            self._recorder.outcome(
-                Outcome(
-                    tick=ordinal,
-                    intended=intended,
-                    reached=intended + lag,
-                    finished=now,
-                    cause=blame.cause,
-                    component=blame.component,
-                    detail=blame.detail,
-                    timings=Timings(queue=max(0.0, now - intended - lag)),
-                    paused=self._recorder.paused - paused_before,
-                ),
-                outstanding=True,
-            )
-
     # ending
 
     def finished(self) -> None:
@@ -408,10 +265,7 @@ class Driver:
 
     def _cut(self) -> None:
         """The drain is over: what has no answer yet has none."""
-        while len(self._line):
-            ordinal, _, _ = self._line.leave()
-            second = int(self._schedule.intended(ordinal))
-            self._recorder.unsent(ordinal, ordinal, Cause.CUT, Component.HARNESS, [(second, 1)])
+        self._waiting.cut(self._line)
         for flight in self._flights:
             if flight.expired is None:
                 words = f"in flight when the drain ended, {flight.stage}"

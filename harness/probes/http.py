@@ -21,7 +21,8 @@ from harness.engine.request import IDEMPOTENT, request_headers, target_of
 from harness.engine.resolver import Address, SystemResolver
 from harness.engine.timer import best_timer
 from harness.outcome import Cause, Component
-from harness.probes.drive import Driver, Flight
+from harness.probes.drive import Driver
+from harness.probes.flight import Flight
 from harness.probes.httpx_errors import blame_of, is_loss
 from harness.probes.httpx_trace import Connections, Trace, peer_of
 from harness.recorder import Recorder

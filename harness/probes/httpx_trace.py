@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 from harness.engine.blame import Blame, Stage
 from harness.engine.resolver import Address
 from harness.outcome import Cause, Component
-from harness.probes.drive import Flight
+from harness.probes.flight import Flight
 from harness.recorder import Recorder
 from harness.spec import Timeouts
 

@@ -12,7 +12,8 @@ from harness.engine.blame import Blame
 from harness.engine.timer import LoopTimer
 from harness.frames import Frame
 from harness.outcome import Cause, Component
-from harness.probes.drive import Driver, Flight
+from harness.probes.drive import Driver
+from harness.probes.flight import Flight
 from harness.recorder import Recorder
 from harness.spec import Pool, Spec, Timeouts
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.engine.blame import Blame, Stage
 from harness.outcome import Cause, Component
-from harness.probes.drive import Flight
+from harness.probes.flight import Flight
 from harness.spec import Pool, Timeouts
 from tests.conductor.virtual import VirtualLoop, in_no_time
 from tests.probes.scripted import Drive, blames, causes, for_ever, good, taking
