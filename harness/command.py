@@ -10,6 +10,8 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
+from harness.background import in_front
+
 NOT_FOUND = 127  # as shells say it
 NOT_STARTED = 126
 _STDERR = 2
@@ -43,6 +45,7 @@ class Command:
         except (OSError, ValueError) as error:
             self.problem = f"the command {self.argv[0]!r} could not be started: {error}"
             return NOT_STARTED
+        in_front(self._process.pid)
         return await self._process.wait()
 
     def send(self, number: signal.Signals) -> None:

@@ -4,6 +4,7 @@ Every probe records here; `harness.worker` takes the frames. While the pipe is f
 on: that is how pending frames merge. The good path is hot (once a request, 100,000 a second) and therefore plain.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from harness.frames import (
@@ -28,34 +29,65 @@ SILENCE_FROM = 0.05  # seconds; shorter ones are not worth telling
 
 
 class _Tally:
-    """One second being gathered. `alike` holds answers whose service time is their lower latency too."""
+    """One second being gathered. What other figures tell is not counted beside them: attempts are the observations of
+    lag, good answers those of latency, which is kept by address. `alike` holds answers whose service time is their
+    lower latency too."""
 
     __slots__ = (
         "addresses",
         "alike",
         "causes",
         "degraded",
-        "good",
         "lag",
         "latency",
         "low",
-        "sent",
+        "odd",
+        "other_latency",
         "service",
+        "status",
         "statuses",
     )
 
     def __init__(self) -> None:
-        self.sent = 0
-        self.good = 0
         self.degraded = 0
         self.causes: dict[str, int] = {}
-        self.latency: Histogram = {}
-        self.alike: Histogram = {}
+        self.latency: dict[str, Histogram] = {}  # of good answers, by address
+        self.other_latency: Histogram = {}  # of degraded ones
+        self.alike: Histogram = defaultdict(int)
         self.low: Histogram = {}
         self.service: Histogram = {}
-        self.lag: Histogram = {}
-        self.statuses: dict[int, int] = {}
-        self.addresses: dict[str, Address] = {}
+        self.lag: Histogram = defaultdict(int)
+        self.status = -1  # of the first good answer
+        self.odd: dict[int, int] = {}  # good answers with another one
+        self.statuses: dict[int, int] = {}  # of answers that are not simply good
+        self.addresses: dict[str, Address] = {}  # what is not simply good
+
+    def second(self) -> Second:
+        """As the frame has it."""
+        addresses = self.addresses
+        for name, latency in self.latency.items():
+            at = addresses.setdefault(name, Address())
+            at.latency = dict(latency)
+            at.good += sum(latency.values())
+        statuses = self.statuses
+        for status, count in self.odd.items():
+            statuses[status] = statuses.get(status, 0) + count
+        good = sum(sum(latency.values()) for latency in self.latency.values())
+        if usual := good - sum(self.odd.values()):
+            statuses[self.status] = statuses.get(self.status, 0) + usual
+        alike = dict(self.alike)
+        return Second(
+            sent=sum(self.lag.values()),
+            good=good + self.degraded,
+            degraded=self.degraded,
+            causes=self.causes,
+            latency=merged((*self.latency.values(), self.other_latency)),
+            latency_low=merged((alike, self.low)) if self.low else alike,
+            service=merged((alike, self.service)) if self.service else alike,
+            lag=dict(self.lag),
+            statuses=statuses,
+            addresses=addresses,
+        )
 
 
 class Recorder:
@@ -95,10 +127,8 @@ class Recorder:
         """The loop came to a tick that is to be sent."""
         second = int(intended)
         tally = self._tally if second == self._key else self._turn_to(second)
-        tally.sent += 1
         lag = int((now - intended) * 1e6)
-        index = lag if lag < 2048 else index_of(lag)
-        tally.lag[index] = tally.lag.get(index, 0) + 1
+        tally.lag[lag if lag < 2048 else index_of(lag)] += 1
         if self._quiet_since is None:
             # A tick may be due before the last good answer came, and be reached after it.
             good = self._last_good
@@ -121,31 +151,27 @@ class Recorder:
         other attempts still wait for theirs. Positional, since keywords cost a tenth of this."""
         second = int(intended)
         tally = self._tally if second == self._key else self._turn_to(second)
-        tally.good += 1
         value = int((now - intended) * 1e6)
-        index = value if value < 2048 else index_of(value)
-        histogram = tally.latency
-        histogram[index] = histogram.get(index, 0) + 1
-        at = tally.addresses.get(address)
-        if at is None:
-            at = tally.addresses[address] = Address()
-        at.good += 1
-        histogram = at.latency
-        histogram[index] = histogram.get(index, 0) + 1
+        histogram = tally.latency.get(address)
+        if histogram is None:
+            histogram = tally.latency[address] = defaultdict(int)
+        histogram[value if value < 2048 else index_of(value)] += 1
         value = int((now - sent) * 1e6)
         index = value if value < 2048 else index_of(value)
         if sent == reached and not paused:
-            histogram = tally.alike
+            tally.alike[index] += 1
         else:
-            histogram = tally.service
+            record(tally.service, value)
             record(tally.low, int((now - reached - paused) * 1e6))
-        histogram[index] = histogram.get(index, 0) + 1
         if first != now:
             self._pieces[index] = self._pieces.get(index, 0) + 1
             self.stage("first_byte", first - sent)
             self.stage("body", now - first)
-        statuses = tally.statuses
-        statuses[status] = statuses.get(status, 0) + 1
+        if status != tally.status:
+            if tally.status < 0:
+                tally.status = status
+            else:
+                tally.odd[status] = tally.odd.get(status, 0) + 1
         since = self._quiet_since
         if since is not None and now - since > SILENCE_FROM:
             self._silences.append(Silence(since, now, self.paused - self._quiet_paused))
@@ -177,8 +203,7 @@ class Recorder:
         tally = self._tally if second == self._key else self._turn_to(second)
         if cause is Cause.DEGRADED:
             tally.degraded += 1
-            tally.good += 1
-            record(tally.latency, int(outcome.latency * 1e6))
+            record(tally.other_latency, int(outcome.latency * 1e6))
             record(tally.low, int(outcome.latency_low * 1e6))
             if outcome.sent is not None:
                 record(tally.service, int((outcome.finished - outcome.sent) * 1e6))
@@ -265,18 +290,7 @@ class Recorder:
         seconds = {}
         services: list[Histogram] = []
         for key, tally in self._tallies.items():
-            seconds[key] = Second(
-                sent=tally.sent,
-                good=tally.good,
-                degraded=tally.degraded,
-                causes=tally.causes,
-                latency=tally.latency,
-                latency_low=merged((tally.alike, tally.low)) if tally.low else tally.alike,
-                service=merged((tally.alike, tally.service)) if tally.service else tally.alike,
-                lag=tally.lag,
-                statuses=tally.statuses,
-                addresses=tally.addresses,
-            )
+            seconds[key] = tally.second()
             services.append(seconds[key].service)
         self._add_first_bytes(services)
         self._seq += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from harness.background import behind_the_workers
 from harness.brief import Brief
 from harness.command import Command
 from harness.conductor import Conductor, Rules
@@ -72,7 +73,7 @@ def run(
                 command=Command(command) if command else None,
                 observers=observers,
             )
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with behind_the_workers(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(conductor.conduct())
         finally:
             known = journal.trouble

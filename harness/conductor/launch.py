@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 import harness
+from harness.background import in_front
 from harness.spec import Spec
 
 LINE_LIMIT = 16 * 1024 * 1024  # bytes of one frame
@@ -142,6 +143,7 @@ def subprocess_launcher(
             env=environment,
             limit=LINE_LIMIT,
         )
+        in_front(process.pid)
         worker = Subprocess(process)
         worker.tell(msgspec.json.encode(spec) + b"\n")
         return worker

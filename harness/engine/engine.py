@@ -189,7 +189,18 @@ class Engine:
                 self._opening.drop(connection)
                 continue
             connection.was_idle = True
-            self._send(connection, ordinal, intended, now, recorder.paused, now)
+            # as `_send`, without the call: this is the hot path
+            connection.ordinal = ordinal
+            connection.intended = intended
+            connection.reached = connection.sent = now
+            connection.paused_before = recorder.paused
+            deadlines = self._deadlines
+            deadlines.entries[connection] = when = now + self._total
+            if when < deadlines.soonest:
+                deadlines.soonest = when
+            if self._expiry.separate_first:
+                self._expiry.await_first(connection, now)
+            connection.transport.write(self._request)  # type: ignore[union-attr]  # it was made before it was lent
             return
         if self._resolver.failure is not None and lane.open == lane.dialing:
             self._no_address(ordinal, intended, now)

@@ -284,3 +284,44 @@ def test_interim_answers_without_end_are_malformed() -> None:
     flood = b"HTTP/1.1 100 Continue\r\n\r\n" * 100
     with pytest.raises(AnswerError, match="interim"):
         AnswerReader(bodyless=False, body_limit=100, keep_body=False).feed(flood)
+
+
+ANSWERS = [
+    head("Content-Length: 2") + b"ok",
+    head("Content-Length: 2") + b"no",
+    head("Content-Length: 2", "Connection: close") + b"ok",
+    head("Content-Length: 0", status="204 No Content"),
+    head("Content-Length: 3", status="503 Service Unavailable") + b"bad",
+    head("Transfer-Encoding: chunked") + b"2\r\nok\r\n0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + head("Content-Length: 2") + b"ok",
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(ANSWERS), st.integers(0, 60)), min_size=1, max_size=12), st.booleans())
+def test_an_answer_like_the_last_one_is_read_as_if_it_were_the_first(
+    turns: list[tuple[bytes, int]], keep: bool
+) -> None:
+    """Whole or in two pieces: a reader that has read others says the same of it as a new one."""
+
+    def told(reader: AnswerReader, answer: bytes, cut: int) -> tuple[object, ...]:
+        for piece in filter(None, (answer[:cut], answer[cut:])):
+            complete = reader.feed(piece)
+        return (
+            complete,
+            reader.status,
+            reader.body_bytes,
+            reader.body,
+            reader.headers(),
+            reader.can_be_reused(),
+            reader.begun,
+            reader.head_done,
+            reader.interim,
+        )
+
+    used = AnswerReader(bodyless=False, body_limit=1 << 20, keep_body=keep)
+    for answer, cut in turns:
+        new = AnswerReader(bodyless=False, body_limit=1 << 20, keep_body=keep)
+        assert told(used, answer, cut) == told(new, answer, cut)
+        if not used.can_be_reused():
+            used = AnswerReader(bodyless=False, body_limit=1 << 20, keep_body=keep)
+        used.reset()
