@@ -6,7 +6,6 @@ the request. Times are seconds after the start unless a name says otherwise.
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable
 
 from harness.engine.answer import AnswerError
@@ -77,7 +76,7 @@ class Engine:
             user=self,
         )
         self._pool = self._opening.pool
-        self._lingering: deque[tuple[float, Connection]] = deque()
+        self._lingering: dict[Connection, float] = {}  # answered; the peer may close it until then
         self._kept = 0  # good answers on kept connections; `tell_counters` hands them over
         self._waiting = Waiting(spec, schedule=self._schedule, recorder=recorder)
         self._done = asyncio.Event()
@@ -162,7 +161,7 @@ class Engine:
                 if asking is not None:
                     asking.cancel()
                 self._opening.close()
-                for _, connection in self._lingering:
+                for connection in list(self._lingering):
                     self._opening.drop(connection)
 
     # sending
@@ -369,7 +368,7 @@ class Engine:
         if self._spec.fresh:
             if not connection.closing:
                 self._opening.gone(connection)
-            self._lingering.append((now + _LINGER, connection))
+            self._lingering[connection] = now + _LINGER
             self._serve_next_fresh()
         elif connection.closing:
             pass
@@ -394,6 +393,7 @@ class Engine:
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """The connection ended under us."""
         if connection.closing:
+            self._lingering.pop(connection, None)
             return
         if connection.ordinal < 0:
             self._recorder.count("closed_idle")
@@ -477,8 +477,8 @@ class Engine:
 
     def _sweep(self, now: float) -> None:
         self._opening.sweep(now)
-        while self._lingering and self._lingering[0][0] <= now:
-            _, connection = self._lingering.popleft()
+        for connection in [one for one, until in self._lingering.items() if until <= now]:
+            del self._lingering[connection]
             self._opening.drop(connection)
 
     # ending
