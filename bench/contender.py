@@ -216,3 +216,9 @@ def save(name: str, figures: dict[str, Any]) -> Path:
     path = FIGURES / f"{name}.json"
     path.write_text(json.dumps({"machine": machine.describe(), **figures}, indent=1) + "\n")
     return path
+
+
+def kept(name: str) -> dict[str, Any]:
+    """A bench's figures as they were saved last; empty if they never were."""
+    path = Path(__file__).parent / "figures" / f"{name}.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}

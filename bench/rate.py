@@ -11,11 +11,12 @@ very first tick, so that a cold start which the verdict leaves out counts here.
 import argparse
 import os
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from bench import machine
 from bench.claims import Claim, conclude
-from bench.contender import Ours, ours, wrk
+from bench.contender import Ours, kept, ours, wrk
 from bench.target import Target, nginx
 
 _HARNESS_CORE, _NGINX_CORE = 0, 1
@@ -118,22 +119,31 @@ def _claims(series: dict[str, dict[str, Any]], rounds: int) -> list[Claim]:
     return claims
 
 
+_MEASURED: dict[str, Callable[[Target, int, float], dict[str, Any]]] = {
+    "half": lambda target, rounds, seconds: _series("0.5 W", target, target.plain, 0.5, rounds, seconds),
+    "fifteen": lambda target, rounds, seconds: _series("0.15 W", target, target.plain, 0.15, rounds, seconds),
+    "tls": lambda target, rounds, seconds: _series(
+        "TLS 0.1 W from cold", target, target.tls, 0.1, rounds, seconds, tls={"ca": str(target.ca)}
+    ),
+    "fresh": lambda target, rounds, seconds: _series(
+        "fresh 2,000/s", target, target.plain, 0, rounds, seconds, fixed=2000, connections="fresh"
+    ),
+}
+
+
 def main() -> None:
     """Measure and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--only", choices=sorted(_MEASURED), help="measure this series anew, keep the others' figures")
     arguments = parser.parse_args()
     rounds, seconds, short = arguments.rounds, arguments.seconds, min(arguments.seconds, 12)
     os.sched_setaffinity(0, {_NGINX_CORE})
     with nginx(_NGINX_CORE) as target:
-        trusted = {"ca": str(target.ca)}
-        series = {
-            "half": _series("0.5 W", target, target.plain, 0.5, rounds, seconds),
-            "fifteen": _series("0.15 W", target, target.plain, 0.15, rounds, short),
-            "tls": _series("TLS 0.1 W from cold", target, target.tls, 0.1, rounds, short, tls=trusted),
-            "fresh": _series("fresh 2,000/s", target, target.plain, 0, rounds, short, fixed=2000, connections="fresh"),
-        }
+        wanted = [arguments.only] if arguments.only else list(_MEASURED)
+        series = kept("rate").get("series", {}) if arguments.only else {}
+        series |= {name: _MEASURED[name](target, rounds, seconds if name == "half" else short) for name in wanted}
     conclude("rate", _claims(series, rounds), {"seconds": seconds, "series": series})
 
 
