@@ -198,18 +198,15 @@ class View:
         told = [clipped(joined(shard.spells()), begin, end) for shard in shards]
         seen = [self._watched(spell) for spell in parted(common(told), self._unanswerable(self.stretches, 0))]
         low = max((Quiet(*spell) for spell in seen), key=lambda quiet: quiet.seconds_low, default=None)
-        if self._silent_at_the_end:
-            end = max(end, *(shard.heard_at for shard in shards))
-        heard = common([clipped(joined([*shard.spells(), *shard.unseen]), begin, end) for shard in shards])
+        beyond = max(end, *(shard.heard_at for shard in shards))
+        heard = common([clipped(joined([*shard.spells(), *shard.unseen]), begin, beyond) for shard in shards])
+        # One that began before the last tick was due was that tick's too: the target answered nobody.
+        last = self.axis.time(self.axis.stop - 1) - self.axis.offset
+        heard = [spell if spell[0] < last else (spell[0], min(spell[1], end), spell[2]) for spell in heard]
+        heard = [spell for spell in heard if spell[0] < spell[1]]
         unheard = [(since, until + TOUCH, 0.0) for since, until in self._unanswerable(self.weighed, 1)]
         high = longest(joined([*heard, *clipped(unheard, begin, end)]))
         return self._placed(low), self._placed(high)
-
-    @property
-    def _silent_at_the_end(self) -> bool:
-        """The last tick had no answer when the drain was over."""
-        tail = self.stretches[-1] if self.stretches else None
-        return tail is not None and tail.last + 1 >= self.axis.stop and tail.kind in WAITED
 
     def _unanswerable(self, stretches: Iterable[Stretch], more: int) -> list[tuple[float, float]]:
         """From the first to the last of unknown ticks in a row, or so many ticks `more`; the worker's time. Not those

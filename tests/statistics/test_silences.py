@@ -71,7 +71,7 @@ def test_the_longest_silence_is_that_of_the_answers(world: World) -> None:
             return  # of two nearly alike the one that our own lateness shortens less is known for longer
         read = naive.reading(world)
         assert read is not None
-        assert high == low or any(map(naive.says_nothing, world.tries)) or naive.open_end(read)
+        assert high == low or any(map(naive.says_nothing, world.tries)) or (high and high.end > read.end)
         spells = [
             (max(b + world.offset, world.ready), min(e + world.offset, read.end))
             for b, e in naive.known_silences(world, world.entries())
@@ -178,7 +178,6 @@ def test_a_silence_is_known_until_the_last_tick_and_possible_until_the_drain_is_
     low, high = view(world).silences
     assert low is not None
     assert (low.begin, low.end) == (pytest.approx(3.0), pytest.approx(6.0))
-    assert high == low
     tries = tuple(
         Try(**{**one.__dict__, "finished": 9.0, "ending": CUT}) if one.tick >= 58 else one for one in world.tries
     )
