@@ -6,6 +6,8 @@ on: that is how pending frames merge. The good path is hot (once a request, 100,
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import compress
+from math import floor
 
 from harness.frames import (
     RUNS_BEFORE_BITMAP,
@@ -20,7 +22,7 @@ from harness.frames import (
     bitmaps_of,
     settled_state,
 )
-from harness.histogram import Histogram, index_of, merge_into, merged, record
+from harness.histogram import Histogram, count_of, index_of, merge_into, merged, record
 from harness.outcome import OWN_CAUSES, Cause, Component, Outcome
 
 EXAMPLES_PER_CAUSE_AND_SECOND = 3
@@ -28,78 +30,116 @@ EXAMPLES_IN_A_FRAME = 400
 SILENCE_FROM = 0.05  # seconds; shorter ones are not worth telling
 
 
-class _Tally:
-    """One second being gathered. What other figures tell is not counted beside them: attempts are the observations of
+DIRECT = 1024  # values (µs) below are counted in a list, which is twice as quick as a dictionary
+
+
+class Counts:
+    """A histogram being gathered: `direct[v]` is the count of the value v."""
+
+    __slots__ = ("beyond", "direct")
+
+    def __init__(self) -> None:
+        self.direct = [0] * DIRECT
+        self.beyond: Histogram = defaultdict(int)
+
+    def add(self, value: int) -> None:
+        """Count one observation of `value` (µs; negatives count as 0)."""
+        if value >= DIRECT:
+            self.beyond[index_of(value)] += 1
+        else:
+            self.direct[max(0, value)] += 1
+
+    def histogram(self) -> Histogram:
+        """All of it, by index."""
+        direct = self.direct
+        if not any(direct):
+            return dict(self.beyond)
+        return {**dict(zip(compress(range(DIRECT), direct), filter(None, direct), strict=True)), **self.beyond}
+
+
+class Tally:
+    """One second being gathered, from `begin` to `end`. What other figures tell is not counted beside them: attempts are the observations of
     lag, good answers those of latency, which is kept by address. `alike` holds answers whose service time is their
     lower latency too."""
 
     __slots__ = (
         "addresses",
         "alike",
+        "begin",
         "causes",
         "degraded",
+        "end",
+        "kept",
         "lag",
         "latency",
         "low",
         "odd",
         "other_latency",
         "service",
-        "status",
         "statuses",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, second: int) -> None:
+        self.begin = float(second)
+        self.end = second + 1.0
         self.degraded = 0
+        self.kept = 0  # of the good answers, those on connections that had served before, as far as told here
         self.causes: dict[str, int] = {}
-        self.latency: dict[str, Histogram] = {}  # of good answers, by address
+        self.latency: dict[str, Counts] = defaultdict(Counts)  # of good answers, by address
         self.other_latency: Histogram = {}  # of degraded ones
-        self.alike: Histogram = defaultdict(int)
-        self.low: Histogram = {}
-        self.service: Histogram = {}
-        self.lag: Histogram = defaultdict(int)
-        self.status = -1  # of the first good answer
-        self.odd: dict[int, int] = {}  # good answers with another one
+        self.alike = Counts()
+        self.low = Counts()
+        self.service = Counts()
+        self.lag = Counts()
+        self.odd: dict[int, int] = {}  # good answers whose status is not the usual one
         self.statuses: dict[int, int] = {}  # of answers that are not simply good
         self.addresses: dict[str, Address] = {}  # what is not simply good
 
-    def second(self) -> Second:
+    def second(self, usual_status: int) -> Second:
         """As the frame has it."""
         addresses = self.addresses
-        for name, latency in self.latency.items():
+        latencies = {name: counts.histogram() for name, counts in self.latency.items()}
+        for name, latency in latencies.items():
             at = addresses.setdefault(name, Address())
-            at.latency = dict(latency)
-            at.good += sum(latency.values())
+            at.latency = latency
+            at.good += count_of(latency)
         statuses = self.statuses
         for status, count in self.odd.items():
             statuses[status] = statuses.get(status, 0) + count
-        good = sum(sum(latency.values()) for latency in self.latency.values())
+        good = sum(count_of(latency) for latency in latencies.values())
         if usual := good - sum(self.odd.values()):
-            statuses[self.status] = statuses.get(self.status, 0) + usual
-        alike = dict(self.alike)
+            statuses[usual_status] = statuses.get(usual_status, 0) + usual
+        alike, lag = self.alike.histogram(), self.lag.histogram()
         return Second(
-            sent=sum(self.lag.values()),
+            sent=count_of(lag),
             good=good + self.degraded,
             degraded=self.degraded,
             causes=self.causes,
-            latency=merged((*self.latency.values(), self.other_latency)),
-            latency_low=merged((alike, self.low)) if self.low else alike,
-            service=merged((alike, self.service)) if self.service else alike,
-            lag=dict(self.lag),
+            latency=merged((*latencies.values(), self.other_latency)),
+            latency_low=merged((alike, self.low.histogram())),
+            service=merged((alike, self.service.histogram())),
+            lag=lag,
             statuses=statuses,
             addresses=addresses,
         )
 
 
+_NONE = Tally(-1)  # no tick is due in its second
+
+
 class Recorder:
-    """The one place where a worker counts. Times are seconds after the run's start."""
+    """The one place where a worker counts. Times are seconds after the run's start.
+
+    What the engine's usual path reads and writes itself is public: `tally`, `quiet_since`, `quiet_paused`, `last_good`.
+    """
 
     def __init__(self) -> None:
         self._seq = 0
-        self._tallies: dict[int, _Tally] = {}
-        self._key = -1
-        self._tally = _Tally()
+        self._tallies: dict[int, Tally] = {}
+        self.tally = _NONE
         self._runs: dict[str, list[Run]] = {"bad": [], "unknown": [], "degraded": []}
         self._stages: dict[str, Histogram] = {}
+        self._queued = Counts()
         self._pieces: Histogram = {}  # service times of answers that came in several pieces: their first byte is told
         self._counters: dict[str, int] = {}
         self._examples: list[Outcome] = []
@@ -110,30 +150,42 @@ class Recorder:
         self._canary: Histogram = {}
         self._problems: list[str] = []
         self._known_problems: set[str] = set()
-        self._quiet_since: float | None = None
-        self._quiet_paused = 0.0
-        self._last_good: float | None = None
+        self.quiet_since: float | None = None
+        self.quiet_paused = 0.0
+        self.last_good: float | None = None
+        self.usual_status = -1  # of the first good answer
         self.paused = 0.0  # seconds that the harness has been paused, in all
 
-    def _turn_to(self, second: int) -> _Tally:
+    def turn_to(self, second: int) -> Tally:
         tally = self._tallies.get(second)
         if tally is None:
-            tally = self._tallies[second] = _Tally()
-        self._key = second
-        self._tally = tally
+            tally = self._tallies[second] = Tally(second)
+        self.tally = tally
         return tally
 
     def reached(self, intended: float, now: float) -> None:
         """The loop came to a tick that is to be sent."""
-        second = int(intended)
-        tally = self._tally if second == self._key else self._turn_to(second)
-        lag = int((now - intended) * 1e6)
-        tally.lag[lag if lag < 2048 else index_of(lag)] += 1
-        if self._quiet_since is None:
-            # A tick may be due before the last good answer came, and be reached after it.
-            good = self._last_good
-            self._quiet_since = since = intended if good is None or good < intended else good
-            self._quiet_paused = self.paused - (now - since)  # our own lateness is no silence of the target's
+        tally = self.tally
+        if not tally.begin <= intended < tally.end:
+            tally = self.turn_to(int(intended))
+        value = floor((now - intended) * 1e6)
+        if 0 <= value < DIRECT:
+            tally.lag.direct[value] += 1
+        else:
+            tally.lag.add(value)
+        if self.quiet_since is None:
+            self.begin_silence(intended, now)
+
+    def begin_silence(self, intended: float, now: float) -> None:
+        """A tick that is due since `intended` waits for an answer, and no other does."""
+        good = self.last_good  # the tick may be due before the last good answer came, and be reached after it
+        self.quiet_since = since = intended if good is None or good < intended else good
+        self.quiet_paused = self.paused - (now - since)  # our own lateness is no silence of the target's
+
+    def end_silence(self, now: float) -> None:
+        """A good answer came, the first for longer than `SILENCE_FROM`."""
+        assert self.quiet_since is not None
+        self._silences.append(Silence(self.quiet_since, now, self.paused - self.quiet_paused))
 
     def good(
         self,
@@ -149,49 +201,37 @@ class Recorder:
     ) -> None:
         """An answer as expected. `first`: when its first byte came; `paused`: seconds of ours meanwhile; `outstanding`:
         other attempts still wait for theirs. Positional, since keywords cost a tenth of this."""
-        second = int(intended)
-        tally = self._tally if second == self._key else self._turn_to(second)
-        value = int((now - intended) * 1e6)
-        histogram = tally.latency.get(address)
-        if histogram is None:
-            histogram = tally.latency[address] = defaultdict(int)
-        histogram[value if value < 2048 else index_of(value)] += 1
-        value = int((now - sent) * 1e6)
-        index = value if value < 2048 else index_of(value)
+        tally = self.tally
+        if not tally.begin <= intended < tally.end:
+            tally = self.turn_to(int(intended))
+        tally.latency[address].add(floor((now - intended) * 1e6))
+        service = floor((now - sent) * 1e6)
         if sent == reached and not paused:
-            tally.alike[index] += 1
+            tally.alike.add(service)
         else:
-            record(tally.service, value)
-            record(tally.low, int((now - reached - paused) * 1e6))
+            tally.service.add(service)
+            tally.low.add(floor((now - reached - paused) * 1e6))
         if first != now:
-            self._pieces[index] = self._pieces.get(index, 0) + 1
+            record(self._pieces, service)
             self.stage("first_byte", first - sent)
             self.stage("body", now - first)
-        if status != tally.status:
-            if tally.status < 0:
-                tally.status = status
+        if status != self.usual_status:
+            if self.usual_status < 0:
+                self.usual_status = status
             else:
                 tally.odd[status] = tally.odd.get(status, 0) + 1
-        since = self._quiet_since
-        if since is not None and now - since > SILENCE_FROM:
-            self._silences.append(Silence(since, now, self.paused - self._quiet_paused))
-        if outstanding:
-            self._quiet_since = now
-            self._quiet_paused = self.paused
-        else:
-            self._quiet_since = None
-        self._last_good = now
+        self._answered(now, outstanding)
 
     def _answered(self, now: float, outstanding: bool) -> None:
-        since = self._quiet_since
+        since = self.quiet_since
         if since is not None and now - since > SILENCE_FROM:
-            self._silences.append(Silence(since, now, self.paused - self._quiet_paused))
+            self.end_silence(now)
         if outstanding:
-            self._quiet_since = now
-            self._quiet_paused = self.paused
+            self.quiet_since = now
+            self.quiet_paused = self.paused
         else:
-            self._quiet_since = None
-        self._last_good = now
+            self.quiet_since = None
+        self.last_good = now
 
     def outcome(self, outcome: Outcome, *, outstanding: bool) -> None:
         """An attempt that is not simply good: bad, unknown or degraded. Its tick was `reached` before."""
@@ -200,13 +240,13 @@ class Recorder:
         component = outcome.component or Component.TARGET
         self._settle(outcome.tick, outcome.tick, cause, component)
         second = int(outcome.intended)
-        tally = self._tally if second == self._key else self._turn_to(second)
+        tally = self.turn_to(second)
         if cause is Cause.DEGRADED:
             tally.degraded += 1
             record(tally.other_latency, int(outcome.latency * 1e6))
-            record(tally.low, int(outcome.latency_low * 1e6))
+            tally.low.add(int(outcome.latency_low * 1e6))
             if outcome.sent is not None:
-                record(tally.service, int((outcome.finished - outcome.sent) * 1e6))
+                tally.service.add(int((outcome.finished - outcome.sent) * 1e6))
             self._answered(outcome.finished, outstanding)
         tally.causes[cause] = tally.causes.get(cause, 0) + 1
         if outcome.address:
@@ -226,7 +266,7 @@ class Recorder:
         """Ordinals never sent, because the loop came too late. `intended`: (second, ticks in it)."""
         self._settle(first, last, Cause.MISSED, Component.HARNESS)
         for second, count in intended:
-            tally = self._turn_to(second)
+            tally = self.turn_to(second)
             tally.causes[Cause.MISSED] = tally.causes.get(Cause.MISSED, 0) + count
 
     def unsent(
@@ -235,7 +275,7 @@ class Recorder:
         """Ordinals that were reached, waited in line and ended there. `seconds`: (intended second, ticks in it)."""
         self._settle(first, last, cause, component)
         for second, count in seconds:
-            tally = self._turn_to(second)
+            tally = self.turn_to(second)
             tally.causes[cause] = tally.causes.get(cause, 0) + count
 
     def _settle(self, first: int, last: int, cause: Cause, component: Component) -> None:
@@ -247,6 +287,10 @@ class Recorder:
                 runs[-1] = Run(tail.first, last, cause, component)
                 return
         runs.append(Run(first, last, cause, component))
+
+    def queued(self, seconds: float) -> None:
+        """How long a tick had waited in line when its turn came."""
+        self._queued.add(floor(seconds * 1e6))
 
     def stage(self, name: str, seconds: float) -> None:
         """How long a stage of a good attempt, or a dial, took."""
@@ -290,9 +334,13 @@ class Recorder:
         seconds = {}
         services: list[Histogram] = []
         for key, tally in self._tallies.items():
-            seconds[key] = tally.second()
+            seconds[key] = tally.second(self.usual_status)
             services.append(seconds[key].service)
+            if tally.kept:
+                self.count("kept", tally.kept)
         self._add_first_bytes(services)
+        if queued := self._queued.histogram():
+            self._stages["queue"] = queued
         self._seq += 1
         frame = Frame(
             seq=self._seq,
@@ -310,8 +358,8 @@ class Recorder:
             counters=self._counters,
             examples=self._examples,
             silences=self._silences,
-            quiet_since=self._quiet_since,
-            last_good=self._last_good,
+            quiet_since=self.quiet_since,
+            last_good=self.last_good,
             pauses=self._pauses,
             health=self._health,
             canary=self._canary,
@@ -331,8 +379,9 @@ class Recorder:
 
     def _begin_anew(self, at: float) -> None:
         self._tallies = {}
-        self._key = -1
+        self.tally = _NONE
         self._stages = {}
+        self._queued = Counts()
         self._pieces = {}
         self._counters = {}
         self._examples = []

@@ -7,7 +7,6 @@ interim answers.
 import httptools
 
 HEAD_LIMIT = 64 * 1024  # bytes of status line and headers
-_REMEMBERED = 8192  # bytes of an answer that are kept to know the next one by
 INTERIM_LIMIT = 20  # answers of 1xx that may come before the final one; each costs the sender next to nothing
 _HEAD_TOO_LARGE = f"headers larger than {HEAD_LIMIT} bytes"
 _SURPLUS = "more bytes than one answer holds"
@@ -21,19 +20,17 @@ class AnswerReader:
     """Eats bytes; `complete` once the final answer to the current request is whole. One request at a time."""
 
     __slots__ = (
+        "_alone",
         "_body",
         "_bodyless",
         "_head_done",
         "_headers",
         "_interims",
         "_keep_alive",
-        "_last",
-        "_last_status",
         "_keep_body",
         "_limit",
         "_parser",
         "_refusal",
-        "_whole",
         "body_bytes",
         "complete",
         "head",
@@ -52,11 +49,7 @@ class AnswerReader:
         self.truncated = False
         self._refusal = ""
         self._keep_alive = False
-        # Most targets answer a health check alike for a second or for ever: an answer that is byte for byte the last
-        # whole one need not be parsed again, since the parser stands where it stood then.
-        self._last = b""
-        self._last_status = 0
-        self._whole = 0  # bytes of the body of the last one
+        self._alone = False
         self.reset()
 
     def reset(self) -> None:
@@ -91,13 +84,7 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> bool:
         """Eat what came; True when the answer is complete. Raises AnswerError."""
-        if data == self._last and not self.head:
-            self.head = data
-            self.status = self._last_status
-            self.body_bytes = self._whole
-            self._head_done = self.complete = True
-            return True
-        alone = not self.head and not self.interim
+        self._alone = not self.head and not self.interim
         if not self._head_done:
             self.head = self.head + data if self.head else data
         try:
@@ -111,17 +98,15 @@ class AnswerReader:
             raise AnswerError(self._refusal)
         if not self._head_done and len(self.head) > HEAD_LIMIT:
             raise AnswerError(_HEAD_TOO_LARGE)
-        if self.complete:
-            self._remember(data if alone else b"")
         return self.complete
 
-    def _remember(self, data: bytes) -> None:
-        """An answer that came in one piece and leaves the connection as it was before it. Not so where more must be
-        looked at than its bytes: a body that is kept, a HEAD's parser, an interim answer before it."""
-        plain = not (self._keep_body or self._bodyless or self.interim or self.truncated)
-        self._last = data if plain and self._keep_alive and len(data) <= _REMEMBERED else b""
-        self._last_status = self.status
-        self._whole = self.body_bytes
+    @property
+    def repeatable(self) -> bool:
+        """The complete answer came in one piece and left this reader as it was before it: the same bytes once more
+        need not be fed to know what they say. Not so where more is looked at than bytes: a body that is kept, a HEAD's
+        parser, an interim answer before it."""
+        whole = self.complete and self._alone and self._keep_alive
+        return whole and not (self._keep_body or self._bodyless or self.interim or self.truncated)
 
     def eof(self) -> bool:
         """The connection ended; True if that completes an answer whose end is the connection's (RFC 9112 §6.3)."""

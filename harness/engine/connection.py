@@ -1,6 +1,7 @@
 """One connection to one peer: writes a request, reads its answer, tells the engine. It decides nothing."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from harness.engine.answer import AnswerError, AnswerReader
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 class Listener(Protocol):
     """Whom a connection tells."""
+
+    @property
+    def answered_as_usual(self) -> "Callable[[Connection, float], bool]":
+        """What to call when the last good answer comes once more, byte for byte; False: read it like any other."""
 
     def answered(self, connection: "Connection", now: float) -> None:
         """The answer is complete since `now`."""
@@ -34,13 +39,14 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_answered_as_usual",
         "_clock",
         "_listener",
         "_start",
         "closing",
         "connect_seconds",
         "idle_limit",
-        "idle_since",
+        "idle_until",
         "intended",
         "lane",
         "first_at",
@@ -53,8 +59,10 @@ class Connection(asyncio.Protocol):
         "served",
         "tls_seconds",
         "transport",
+        "usual",
         "was_idle",
         "wire",
+        "write",
     )
 
     def __init__(
@@ -68,18 +76,20 @@ class Connection(asyncio.Protocol):
         start: float,
     ) -> None:
         self._listener = listener
+        self._answered_as_usual = listener.answered_as_usual
         self._clock = clock
         self._start = start
         self.lane = lane
         self.reader = reader
         self.wire = wire
         self.transport: asyncio.Transport | None = None
+        self.write: Callable[[bytes], None]  # the transport's, once it is made
         self.closing = False
         self.connect_seconds = 0.0
         self.tls_seconds: float | None = None
         self.served = 0  # answers so far
-        self.idle_since = 0.0
-        self.idle_limit = 0.0
+        self.idle_limit = 0.0  # seconds that it may be idle
+        self.idle_until = 0.0
         self.ordinal = -1  # of the attempt in flight; -1: idle
         self.intended = 0.0
         self.reached = 0.0
@@ -88,18 +98,23 @@ class Connection(asyncio.Protocol):
         self.paused_before = 0.0
         self.retried = False
         self.was_idle = False
+        self.usual = b""  # the last good answer, while the reader is at rest and nothing but its bytes matters
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio hands us the transport."""
         self.transport = transport  # type: ignore[assignment]  # a stream's transport is a Transport
+        self.write = self.transport.write  # type: ignore[union-attr]
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self.ordinal < 0:
             self._listener.unasked(self)
             return
-        reader = self.reader
         now = self._clock() - self._start
+        if data == self.usual and self._answered_as_usual(self, now):
+            return
+        self.usual = b""
+        reader = self.reader
         if not reader.head:
             self.first_at = now
         try:

@@ -17,11 +17,12 @@ from harness.engine.expiry import Expiry
 from harness.engine.metronome import HEARTBEAT, PAUSE, Metronome
 from harness.engine.opening import Opening
 from harness.engine.peer import Peer, late_by_us
-from harness.engine.pool import Lane
+from harness.engine.pool import FREE_GROWTH, GROWTH, Lane
 from harness.engine.request import request_bytes, target_of
 from harness.engine.resolver import Resolver
 from harness.engine.settling import Settling, is_fresh
 from harness.engine.timer import MakeTimer
+from harness.engine.usual import REMEMBERED, usual_path
 from harness.engine.waiting import Waiting
 from harness.outcome import Cause, Component
 from harness.recorder import Recorder
@@ -77,8 +78,19 @@ class Engine:
         )
         self._pool = self._opening.pool
         self._lingering: dict[Connection, float] = {}  # answered; the peer may close it until then
-        self._kept = 0  # good answers on kept connections; `tell_counters` hands them over
         self._waiting = Waiting(spec, schedule=self._schedule, recorder=recorder)
+        usual = usual_path(
+            self._schedule,
+            total=self._total,
+            request=self._request,
+            recorder=recorder,
+            pool=self._pool,
+            deadlines=self._deadlines,
+            otherwise=self,
+        )
+        self._has_usual = not spec.fresh and not self._expiry.separate_first
+        self.tick: Callable[[int, float], None] = usual.tick if self._has_usual else self._tick
+        self.answered_as_usual: Callable[[Connection, float], bool] = usual.answered
         self._done = asyncio.Event()
         self._drain_seconds = spec.drain
         self._drain_until = math.inf
@@ -125,12 +137,6 @@ class Engine:
         """Ticks in line for a connection."""
         return sum(len(lane.line) for lane in self._opening.lanes())
 
-    def tell_counters(self) -> None:
-        """Hand over what the hot path counted by itself; before each frame."""
-        if self._kept:
-            self._recorder.count("kept", self._kept)
-            self._kept = 0
-
     def open_ordinals(self) -> tuple[list[range], list[int]]:
         """Reached and not settled: ranges in line, and single ones in flight."""
         ranges = [part for lane in self._opening.lanes() for part in lane.line.ordinals()]
@@ -166,16 +172,23 @@ class Engine:
 
     # sending
 
-    def tick(self, ordinal: int, now: float) -> None:
-        """The metronome's: start an attempt."""
+    def is_short(self) -> bool:
+        """The metronome's: more attempts are out than connections are idle."""
+        return len(self._in_flight) > sum(len(lane.idle) for lane in self._pool.lanes)
+
+    def _tick(self, ordinal: int, now: float) -> None:
+        """The metronome's, where no path is usual."""
         intended = (self._shard + ordinal * self._shards) / self._rate
-        recorder = self._recorder
-        recorder.reached(intended, now)
+        self._recorder.reached(intended, now)
+        self.tick_otherwise(ordinal, intended, now)
+
+    def tick_otherwise(self, ordinal: int, intended: float, now: float) -> None:
+        """A tick that has been recorded as reached: start its attempt, or put it in line."""
         lanes = self._pool.lanes
         if not lanes:
             self._no_address(ordinal, intended, now)
             return
-        lane = lanes[0] if len(lanes) == 1 else lanes[ordinal % len(lanes)]
+        lane = lanes[ordinal % len(lanes)]
         if self._spec.fresh:
             self._tick_fresh(lane, ordinal, intended, now)
             return
@@ -184,28 +197,18 @@ class Engine:
             connection = idle.popleft()
             if connection.closing:
                 continue
-            if now - connection.idle_since > connection.idle_limit:  # the sweep comes once a second only
+            if now >= connection.idle_until:  # the sweep comes once a second only
                 self._opening.drop(connection)
                 continue
             connection.was_idle = True
-            # as `_send`, without the call: this is the hot path
-            connection.ordinal = ordinal
-            connection.intended = intended
-            connection.reached = connection.sent = now
-            connection.paused_before = recorder.paused
-            deadlines = self._deadlines
-            deadlines.entries[connection] = when = now + self._total
-            if when < deadlines.soonest:
-                deadlines.soonest = when
-            if self._expiry.separate_first:
-                self._expiry.await_first(connection, now)
-            connection.transport.write(self._request)  # type: ignore[union-attr]  # it was made before it was lent
+            self._send(connection, ordinal, intended, now, self._recorder.paused, now)
             return
         if self._resolver.failure is not None and lane.open == lane.dialing:
             self._no_address(ordinal, intended, now)
             return
-        lane.line.join(ordinal, now - intended, recorder.paused)
-        self._opening.fill(lane)
+        lane.line.join(ordinal, now - intended, self._recorder.paused)
+        if lane.open < FREE_GROWTH or now - lane.grown_at > 1 / GROWTH:  # or there is nothing to grow by
+            self._opening.fill(lane)
 
     def _tick_fresh(self, lane: Lane, ordinal: int, intended: float, now: float) -> None:
         if self._resolver.failure is not None:
@@ -218,7 +221,11 @@ class Engine:
     def _no_address(self, ordinal: int, intended: float, now: float) -> None:
         blame = self._resolver.failure or Blame(Cause.DNS, Component.DNS, "the host has no address")
         ticket = Ticket(ordinal, intended, now, self._recorder.paused, False)
-        self._settling.in_line(ticket, now, blame, address="", outstanding=self._outstanding())
+        self._settling.in_line(ticket, now, blame, address="", outstanding=self.is_outstanding())
+
+    def notice_pause(self, now: float) -> None:
+        """The loop may have stood still."""
+        self._metronome.notice_pause(now)
 
     def _send(
         self, connection: Connection, ordinal: int, intended: float, reached: float, paused_before: float, now: float
@@ -234,27 +241,28 @@ class Engine:
             deadlines.soonest = when
         if self._expiry.separate_first:
             self._expiry.await_first(connection, now)
-        connection.transport.write(self._request)  # type: ignore[union-attr]  # it was made before it was lent
+        connection.write(self._request)
 
     def _send_waited(self, connection: Connection, ticket: Ticket, now: float) -> None:
         """For a tick that waited in line or for a dial: others that fall due later may have been sent before it."""
         in_flight = self._in_flight
         newest = in_flight[next(reversed(in_flight))] if in_flight else -math.inf
-        self._send(connection, ticket.ordinal, ticket.intended, ticket.reached, ticket.paused_before, now)
-        if ticket.reached + self._total < newest:
+        ordinal, intended, reached, paused_before, _ = ticket
+        self._send(connection, ordinal, intended, reached, paused_before, now)
+        if reached + self._total < newest:
             self._expiry.appoint(connection)
 
-    def _serve(self, connection: Connection, now: float) -> None:
+    def serve(self, connection: Connection, now: float) -> None:
         """A connection is free: the head of its lane's line has it, or it is idle."""
         lane = connection.lane
-        if len(lane.line):
+        if lane.line.length:
             # A router that drains closes each connection as soon as it is idle: between its last answer and this.
             connection.was_idle = connection.served > 0
             self._send_waited(connection, self._waiting.take(lane.line, now), now)
         elif lane.retired or self._spec.fresh:
             self._opening.drop(connection)
         else:
-            connection.idle_since = now
+            connection.idle_until = now + connection.idle_limit
             lane.idle.append(connection)
 
     def _serve_next_fresh(self) -> None:
@@ -271,7 +279,7 @@ class Engine:
         """A connection is ready."""
         now = self._now()
         if ticket is None:
-            self._serve(connection, now)
+            self.serve(connection, now)
         else:
             connection.retried = ticket.retried
             self._send_waited(connection, ticket, now)
@@ -284,7 +292,7 @@ class Engine:
             ticket = dial.ticket or self._waiting.take(dial.lane.line, now)
             if not ticket.retried:
                 blame = self._waiting.late(blame, dial.began - ticket.reached)
-            self._settling.not_opened(dial, ticket, now, blame, outstanding=self._outstanding())
+            self._settling.not_opened(dial, ticket, now, blame, outstanding=self.is_outstanding())
         self._serve_next_fresh()
 
     # what connections tell
@@ -310,7 +318,7 @@ class Engine:
             if self._expiry.separate_first:
                 self._expiry.settled(connection)
             connection.ordinal = -1
-            self._kept += 1
+            recorder.count("kept")
             recorder.good(
                 connection.intended,
                 connection.reached,
@@ -320,15 +328,23 @@ class Engine:
                 0.0,
                 reader.status,
                 connection.lane.name,
-                True if self._in_flight else self._outstanding(),
+                True if self._in_flight else self.is_outstanding(),
             )
             connection.served += 1
+            head = reader.head  # with the body, if the answer came in one piece
+            if (
+                self._has_usual
+                and reader.repeatable
+                and reader.status == recorder.usual_status
+                and len(head) <= REMEMBERED
+            ):
+                connection.usual = head
             reader.reset()
             lane = connection.lane
             if len(lane.line) or lane.retired:
-                self._serve(connection, now)
+                self.serve(connection, now)
             else:
-                connection.idle_since = now
+                connection.idle_until = now + connection.idle_limit
                 lane.idle.append(connection)
             return
         self._answered_otherwise(connection, now)
@@ -348,7 +364,7 @@ class Engine:
         recorder.count("fresh" if is_fresh(connection) else "kept")
         if reader.truncated:
             recorder.count("truncated")
-        outstanding = self._outstanding()
+        outstanding = self.is_outstanding()
         if blame is None:
             recorder.good(
                 connection.intended,
@@ -374,7 +390,7 @@ class Engine:
             pass
         elif reader.can_be_reused():
             reader.reset()
-            self._serve(connection, now)
+            self.serve(connection, now)
         else:
             self._opening.drop(connection)
             self._opening.fill(connection.lane)
@@ -422,12 +438,12 @@ class Engine:
         self._expiry.settled(connection)
         ordinal = connection.ordinal
         connection.ordinal = -1
-        self._settling.broke(connection, ordinal, now, blame, outstanding=self._outstanding())
+        self._settling.broke(connection, ordinal, now, blame, outstanding=self.is_outstanding())
         self._opening.drop(connection)
         self._opening.fill(connection.lane)
         self._serve_next_fresh()
 
-    def _outstanding(self) -> bool:
+    def is_outstanding(self) -> bool:
         """Some attempt waits for its answer."""
         if self._expiry.in_flight or self._opening.bound:
             return True
@@ -454,7 +470,7 @@ class Engine:
             self._next_sweep = now + _SWEEP
             self._sweep(now)
         if self._drain_until < math.inf:
-            if not self._outstanding() and not self.waiting:
+            if not self.is_outstanding() and not self.waiting:
                 self._done.set()
             elif now >= self._drain_until:
                 self._cut(now)

@@ -11,19 +11,19 @@ class Line:
     """A queue of ordinals in rising order, `step` apart. With each goes how late the loop reached it, and how long the
     harness had been paused by then, in all (seconds)."""
 
-    __slots__ = ("_chunks", "_length", "_step")
+    __slots__ = ("_chunks", "length", "_step")
 
     def __init__(self, step: int = 1) -> None:
         self._chunks: deque[list[float]] = deque()  # [first, last, lag, paused] of neighbours reached alike
-        self._length = 0
+        self.length = 0
         self._step = step
 
     def __len__(self) -> int:
-        return self._length
+        return self.length
 
     def join(self, ordinal: int, lag: float, paused: float) -> None:
         """Put an ordinal at the end. Lags within a millisecond are told as one."""
-        self._length += 1
+        self.length += 1
         if self._chunks:
             tail = self._chunks[-1]
             if tail[1] + self._step == ordinal and abs(tail[2] - lag) < 0.001 and tail[3] == paused:
@@ -55,7 +55,7 @@ class Line:
             self._chunks.popleft()
         else:
             chunk[0] += self._step
-        self._length -= 1
+        self.length -= 1
         return ordinal, lag, chunk[3]
 
     def ordinals(self) -> Iterator[range]:

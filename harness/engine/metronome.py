@@ -16,6 +16,7 @@ from harness.schedule import Schedule
 HEARTBEAT = 0.02  # seconds: wakes at least so often, or a pause would go unseen at low rates
 PAUSE = 0.02  # seconds a wake may be late before it counts as a pause of the harness
 GAP = 0.0002  # seconds between two wakes: one wake serves several ticks at high rates
+LATE = 0.001  # seconds: when the next tick is later than that, we are catching up
 
 
 class Beaten(Protocol):
@@ -26,6 +27,9 @@ class Beaten(Protocol):
 
     def woken(self, now: float) -> float:
         """Look after deadlines; returns when to be woken next (infinity: no matter)."""
+
+    def is_short(self) -> bool:
+        """More attempts are out than connections are free; the loop may find answers if it reads."""
 
     def finished(self) -> None:
         """No tick will come any more."""
@@ -55,6 +59,7 @@ class Metronome:
         self._timer = make_timer(self._wake)
         self._expected = math.inf
         self._told_finished = False
+        self._gave_way = False
         self._begun = False
         self._closed = False
         self.worst_gap = 0.0  # seconds, since it was last read by `take_worst_gap`
@@ -120,6 +125,9 @@ class Metronome:
             self._timer.arm(start + self._expected)
             return
         self.notice_pause(now)
+        if self._gives_way(now):
+            self._arm(now)
+            return
         missed_from, send_from, send_to = self._pacer.due(now)
         if missed_from < send_from:
             self._recorder.missed(missed_from, send_from - 1, per_second(self._schedule, missed_from, send_from))
@@ -136,6 +144,17 @@ class Metronome:
         if now - self._expected > PAUSE:
             self.notice_pause(now)
         self._arm(now)
+
+    def _gives_way(self, now: float) -> bool:
+        """Catching up, we come from one batch to the next without a look at the answers to the first, and all of it
+        would stand in line for connections that are free in truth. So let the loop read once in between."""
+        self._gave_way = (
+            not self._gave_way
+            and now - self._schedule.intended(self._pacer.next) > LATE
+            and not self._pacer.finished
+            and self._driven.is_short()
+        )
+        return self._gave_way
 
 
 def per_second(schedule: Schedule, begin: int, end: int) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 each dial. Whoever uses the connections is told; nothing here knows a request."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from harness.engine.pool import Lane, Pool
 from harness.engine.resolver import Resolver
 from harness.outcome import Cause, Component
 from harness.recorder import Recorder
+from harness.schedule import Schedule
 from harness.spec import Spec
 
 
@@ -47,6 +49,7 @@ class Opening:
         user: User,
     ) -> None:
         self._spec = spec
+        self._schedule = Schedule(spec.rate, spec.shard, spec.shards)
         self._secure = secure
         self._keep_body = keep_body
         self._start = start
@@ -126,7 +129,9 @@ class Opening:
             share = -(-self._warming // max(1, len(pool.lanes)))
             wanted = min(share - lane.open, pool.cap - pool.open, pool.handshakes - pool.dialing)
         elif len(lane.line) > lane.dialing:
-            wanted = pool.take_growth(lane, self._now())
+            now = self._now()
+            reached = self._schedule.intended(lane.line.head) + lane.line.head_lag
+            wanted = pool.take_growth(lane, now, now - reached)
         else:
             return
         for _ in range(wanted):
@@ -210,6 +215,7 @@ class Opening:
     def gone(self, connection: Connection) -> None:
         """A connection is no longer of use: give its place back."""
         connection.closing = True
+        connection.idle_until = -math.inf  # nobody may take it any more
         self.pool.gone(connection.lane)
 
     def drop(self, connection: Connection) -> None:

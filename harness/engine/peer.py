@@ -12,6 +12,7 @@ from harness.spec import Spec
 
 _STALE_SLACK = 0.01  # seconds beside the round trips within which a stale connection shows
 _KEEP_ALIVE_MARGIN = 0.8  # of the server's own keep-alive timeout
+_TELLING = (b"x-vcap-request-id", b"x-cf-routererror", b"keep-alive:")
 
 
 class Peer:
@@ -29,6 +30,9 @@ class Peer:
 
     def learn(self, connection: Connection) -> None:
         """From a connection's first answer: is a Cloud Foundry router there, and how long does it keep connections?"""
+        head = connection.reader.head.lower()  # most have none of these: no need to take every header apart
+        if not any(name in head for name in _TELLING):
+            return
         headers = connection.reader.headers()
         if "x-vcap-request-id" in headers or "x-cf-routererror" in headers:
             self._platform = True

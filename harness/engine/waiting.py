@@ -37,8 +37,9 @@ class Waiting:
         """The head's turn has come."""
         ordinal, lag, paused = line.leave()
         intended = self._schedule.intended(ordinal)
-        self._recorder.stage("queue", max(0.0, now - intended - lag))
-        return Ticket(ordinal, intended, intended + lag, paused, False)
+        reached = intended + lag
+        self._recorder.queued(now - reached)
+        return Ticket(ordinal, intended, reached, paused, False)
 
     def expire(self, line: Line, now: float, *, address: str) -> None:
         """End the ticks whose whole time has passed in line. One example of each batch is enough."""

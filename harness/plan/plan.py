@@ -23,6 +23,7 @@ MOST_CONNECTIONS = 1024
 _FEWEST_CONNECTIONS = 16
 _MOST_WARM = 64
 _WARM_LATENCY = 0.05  # seconds of answers in flight that the warm pool is made for
+_BURST = 0.002  # seconds of ticks that may be sent in one go: twice the rate for a millisecond, see engine/pace.py
 _WINDOW_ATTEMPTS = 20  # that a default window holds at least
 
 
@@ -207,7 +208,7 @@ def pool_of(runner: RunnerPlan, rate: float) -> Pool:
     cap = runner.pool.max or max(_FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, patient))
     warm = runner.pool.warm
     if warm is None:
-        warm = max(1, min(_MOST_WARM, math.ceil(rate * _WARM_LATENCY)))
+        warm = max(1, min(_MOST_WARM, math.ceil(rate * _WARM_LATENCY)), math.ceil(rate * _BURST))
     return Pool(warm=min(warm, cap), cap=cap, handshakes=runner.pool.handshakes, idle=runner.pool.idle)
 
 

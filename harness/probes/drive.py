@@ -94,9 +94,6 @@ class Driver:
         """Ticks in line for a slot."""
         return len(self._line)
 
-    def tell_counters(self) -> None:
-        """Nothing is counted aside."""
-
     def open_ordinals(self) -> tuple[list[range], list[int]]:
         """Reached and not settled: in line, and in flight."""
         return list(self._line.ordinals()), [flight.ordinal for flight in self._flights]
@@ -213,6 +210,10 @@ class Driver:
         )
 
     # deadlines
+
+    def is_short(self) -> bool:
+        """The metronome's: attempts here are tasks, which hold no answers back."""
+        return False
 
     def woken(self, now: float) -> float:
         """The metronome's: expire what is due, drain; returns the next moment to look."""

@@ -33,9 +33,6 @@ class Driver(Protocol):
     def waiting(self) -> int:
         """Ticks in line."""
 
-    def tell_counters(self) -> None:
-        """Hand over to the recorder what was counted aside; before each frame."""
-
     def open_ordinals(self) -> tuple[list[range], list[int]]:
         """Reached and not settled."""
 
@@ -156,7 +153,6 @@ class Work:
 
     def _frame(self) -> None:
         self._driver.metronome.notice_pause(self._clock() - self._start)
-        self._driver.tell_counters()
         waiting, flying = self._driver.open_ordinals()
         frame = self._recorder.frame(
             at=self._clock() - self._start,

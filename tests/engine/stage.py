@@ -269,7 +269,6 @@ async def run_engine(
     meanwhile(engine)
     async with asyncio.timeout(3600):
         await engine.run()
-    engine.tell_counters()
     assert engine.open_ordinals() == ([], [])
     assert (engine.in_flight, engine.waiting) == (0, 0)
     reached = engine.metronome.reached

@@ -112,7 +112,6 @@ def run(server: Server, spec: Spec, ticks: int, hosts: tuple[str, ...]) -> Frame
         engine.stop((ticks - 0.5) / spec.rate, spec.drain)
         async with asyncio.timeout(40):
             await engine.run()
-        engine.tell_counters()
         return recorder.frame(at=0.0, reached=ticks, waiting=(), in_flight=())
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

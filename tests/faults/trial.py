@@ -120,7 +120,6 @@ def _attempt(spec: Spec, ticks: int) -> Trial:
         driver.stop((ticks - 0.5) / spec.rate, spec.drain)
         async with asyncio.timeout(30):
             await driver.run()
-        driver.tell_counters()
         waiting, flying = driver.open_ordinals()
         assert (driver.in_flight, driver.waiting) == (0, 0)
         reached = driver.metronome.reached
