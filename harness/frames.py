@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from harness.histogram import Histogram, merge_into
+from harness.histogram import Histogram, merge_into, merged
 from harness.outcome import Cause, Component, Outcome
 
-VERSION = 1
+VERSION = 2
 RUNS_BEFORE_BITMAP = 300
 _BITMAP_SPAN = 1 << 15  # ordinals, about: shifting a longer integer for each run would hold up the loop
 
@@ -50,18 +50,37 @@ class Address(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Second(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One second of one runner: what came of the ticks *intended* in it. Mutable only while a frame is gathered."""
+    """One second of one runner: what came of the ticks *intended* in it. Mutable only while a frame is gathered.
+
+    Nothing is told twice, since at high rates a frame is little but histograms: each good answer's latency stands at
+    its address, and only if it is told at none in `latency`; each answer's service time in `alike`, if its lower
+    latency is the same (nearly all are), else one in `service` and the other in `latency_low`. The `whole_` ones add
+    up.
+    """
 
     sent: int = 0  # attempts whose fate is known or that were begun; missed ticks are not among them
     good: int = 0  # ok or degraded
     degraded: int = 0
     causes: dict[str, int] = {}  # every not-ok cause, our own included -> ticks
     latency: Histogram = {}  # good answers, from the intended start (upper)
+    alike: Histogram = {}  # good answers, from the send, which was when the loop reached the tick
     latency_low: Histogram = {}  # good answers, from the moment the loop reached the tick, without our pauses
     service: Histogram = {}  # good answers, from the send
     lag: Histogram = {}  # every tick reached: how late the loop came to it
     statuses: dict[int, int] = {}  # status code -> answers
     addresses: dict[str, Address] = {}
+
+    def whole_latency(self) -> Histogram:
+        """All good answers, from the intended start."""
+        return merged((*(address.latency for address in self.addresses.values()), self.latency))
+
+    def whole_latency_low(self) -> Histogram:
+        """All good answers, from the moment the loop reached the tick, without our pauses."""
+        return merged((self.alike, self.latency_low))
+
+    def whole_service(self) -> Histogram:
+        """All good answers, from the send."""
+        return merged((self.alike, self.service))
 
 
 class Silence(NamedTuple):
@@ -128,6 +147,7 @@ class Frame(msgspec.Struct, kw_only=True, omit_defaults=True, tag="frame"):
     bitmaps: list[Bitmap] = []
     seconds: dict[int, Second] = {}
     stages: dict[str, Histogram] = {}  # queue, dns, connect, tls, first_byte, body
+    pieces: Histogram = {}  # service times of answers in several pieces; the first byte of all others was their last
     counters: dict[str, int] = {}  # opened, kept, fresh, retried, truncated, bytes_read …
     examples: list[Outcome] = []
     silences: list[Silence] = []
@@ -235,6 +255,7 @@ def merge_second(target: Second, other: Second) -> None:
     for cause, count in other.causes.items():
         target.causes[cause] = target.causes.get(cause, 0) + count
     merge_into(target.latency, other.latency)
+    merge_into(target.alike, other.alike)
     merge_into(target.latency_low, other.latency_low)
     merge_into(target.service, other.service)
     merge_into(target.lag, other.lag)

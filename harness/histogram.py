@@ -44,6 +44,9 @@ def record(histogram: Histogram, value: int, count: int = 1) -> None:
 
 def merge_into(target: Histogram, other: Mapping[int, int]) -> None:
     """Add another histogram's counts to `target`, in place."""
+    if not target:
+        target.update(other)
+        return
     for index, count in other.items():
         target[index] = target.get(index, 0) + count
 
@@ -52,7 +55,10 @@ def merged(histograms: Iterable[Mapping[int, int]]) -> Histogram:
     """The sum of several histograms. Percentiles are computed from this, never averaged."""
     total: Histogram = {}
     for histogram in histograms:
-        merge_into(total, histogram)
+        if total:
+            merge_into(total, histogram)
+        else:
+            total = dict(histogram)
     return total
 
 

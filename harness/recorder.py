@@ -22,7 +22,7 @@ from harness.frames import (
     bitmaps_of,
     settled_state,
 )
-from harness.histogram import Histogram, count_of, index_of, merge_into, merged, record
+from harness.histogram import Histogram, count_of, index_of, record
 from harness.outcome import OWN_CAUSES, Cause, Component, Outcome
 
 EXAMPLES_PER_CAUSE_AND_SECOND = 3
@@ -109,15 +109,16 @@ class Tally:
         good = sum(count_of(latency) for latency in latencies.values())
         if usual := good - sum(self.odd.values()):
             statuses[usual_status] = statuses.get(usual_status, 0) + usual
-        alike, lag = self.alike.histogram(), self.lag.histogram()
+        lag = self.lag.histogram()
         return Second(
             sent=count_of(lag),
             good=good + self.degraded,
             degraded=self.degraded,
             causes=self.causes,
-            latency=merged((*latencies.values(), self.other_latency)),
-            latency_low=merged((alike, self.low.histogram())),
-            service=merged((alike, self.service.histogram())),
+            latency=self.other_latency,
+            alike=self.alike.histogram(),
+            latency_low=self.low.histogram(),
+            service=self.service.histogram(),
             lag=lag,
             statuses=statuses,
             addresses=addresses,
@@ -332,13 +333,10 @@ class Recorder:
                 packed[kind] = runs
             self._runs[kind] = []
         seconds = {}
-        services: list[Histogram] = []
         for key, tally in self._tallies.items():
             seconds[key] = tally.second(self.usual_status)
-            services.append(seconds[key].service)
             if tally.kept:
                 self.count("kept", tally.kept)
-        self._add_first_bytes(services)
         if queued := self._queued.histogram():
             self._stages["queue"] = queued
         self._seq += 1
@@ -355,6 +353,7 @@ class Recorder:
             bitmaps=bitmaps,
             seconds=seconds,
             stages=self._stages,
+            pieces=self._pieces,
             counters=self._counters,
             examples=self._examples,
             silences=self._silences,
@@ -367,15 +366,6 @@ class Recorder:
         )
         self._begin_anew(at)
         return frame
-
-    def _add_first_bytes(self, services: list[Histogram]) -> None:
-        """An answer in one piece has its first byte when it has its last: its service time is the stage's."""
-        whole = merged(services)
-        for index, count in self._pieces.items():
-            whole[index] -= count
-        positive = {index: count for index, count in whole.items() if count > 0}
-        if positive:
-            merge_into(self._stages.setdefault("first_byte", {}), positive)
 
     def _begin_anew(self, at: float) -> None:
         self._tallies = {}

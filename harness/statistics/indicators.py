@@ -281,14 +281,14 @@ def _sides(view: View, stretches: list[Stretch]) -> tuple[_Side, _Side]:
     slow = [bad + unknown for bad, unknown in zip(counts.bad, counts.unknown, strict=True)]
 
     def lower(second: int) -> Histogram:
-        low = next((told.latency_low for told in view.told(second, second + 1)), {})
+        low = next((told.whole_latency_low() for told in view.told(second, second + 1)), {})
         if degraded[second]:  # their latencies are among the good ones': which, nobody knows
             low = _less(low, degraded[second], from_top=True)
         ages = view.cut_ages.get(second)
         return merged((low, ages)) if ages else low
 
     def upper(second: int) -> Histogram:
-        high = next((told.latency for told in view.told(second, second + 1)), {})
+        high = next((told.whole_latency() for told in view.told(second, second + 1)), {})
         return _less(high, degraded[second], from_top=False) if degraded[second] else high
 
     whole = not any(degraded)

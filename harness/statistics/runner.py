@@ -42,7 +42,8 @@ class RunnerBook:
         self.offset = 0.0  # of the schedule's start after the run's, seconds
         self.timer = ""
         self.good_told = 0  # good answers that the seconds told of, from the start
-        self.stages: dict[str, Histogram] = {}
+        self._stages: dict[str, Histogram] = {}
+        self._pieces: Histogram = {}
         self.counters: dict[str, int] = {}
         self.examples: list[Kept] = []
         self.canary: Histogram = {}
@@ -77,7 +78,8 @@ class RunnerBook:
     def total(self, frame: Frame) -> None:
         """Take in what of a frame has no second."""
         for stage, histogram in frame.stages.items():
-            merge_into(self.stages.setdefault(stage, {}), histogram)
+            merge_into(self._stages.setdefault(stage, {}), histogram)
+        merge_into(self._pieces, frame.pieces)
         for counter, count in frame.counters.items():
             self.counters[counter] = self.counters.get(counter, 0) + count
         merge_into(self.canary, frame.canary)
@@ -87,6 +89,14 @@ class RunnerBook:
                 steal=max([self.vital.steal, *(health.steal for health in frame.health)]),
                 paused=self.vital.paused + sum(pause.end - pause.begin for pause in frame.pauses),
             )
+
+    def stage_times(self) -> dict[str, Histogram]:
+        """How long each stage took. The first byte of an answer in one piece came when the answer did."""
+        first_byte = dict(self._stages.get("first_byte", {}))
+        for index, count in self.seconds.totals().whole_service().items():
+            if alone := max(0, count - self._pieces.get(index, 0)):
+                first_byte[index] = first_byte.get(index, 0) + alone
+        return {**self._stages, "first_byte": first_byte} if first_byte else dict(self._stages)
 
     def good_by_ticks(self) -> int:
         """How many ticks ended well, by what was told of the ticks; the seconds must say the same."""

@@ -83,6 +83,7 @@ class SecondLog:
 
 
 def _add_totals(totals: Second, second: Second) -> None:
+    merge_into(totals.alike, second.alike)
     merge_into(totals.service, second.service)
     merge_into(totals.lag, second.lag)
     merge_into(totals.statuses, second.statuses)
@@ -91,8 +92,9 @@ def _add_totals(totals: Second, second: Second) -> None:
 
 
 def _packed(second: Second) -> bytes:
-    low = None if second.latency_low == second.latency else _steps(second.latency_low)
-    return _encode((second.sent, second.good, second.degraded, second.causes, _steps(second.latency), low))
+    upper, lower = second.whole_latency(), second.whole_latency_low()
+    low = None if lower == upper else _steps(lower)
+    return _encode((second.sent, second.good, second.degraded, second.causes, _steps(upper), low))
 
 
 def _unpacked(packed: bytes) -> Second:

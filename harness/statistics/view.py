@@ -156,8 +156,8 @@ class View:
         whole = Second()
         for second in self.told(0, self.seconds):
             whole.sent += second.sent
-            merge_into(whole.latency, second.latency)
-            merge_into(whole.latency_low, second.latency_low)
+            merge_into(whole.latency, second.whole_latency())
+            merge_into(whole.latency_low, second.whole_latency_low())
         return whole
 
     @property

@@ -148,6 +148,7 @@ class Work:
         while True:
             await self._sleep(self._spec.frame_every)
             self._take_health()
+            await self._sleep(0)  # two short stops of the loop rather than a longer one
             if self._sink.clear:
                 self._frame()
 

@@ -155,7 +155,7 @@ def test_totals_and_examples_begin_with_readiness() -> None:
     book = ledger.runners["app"]
     assert book.counters == {"opened": 6}
     assert book.canary == {8: 1}
-    assert book.stages == {"body": {5: 1}}
+    assert book.stage_times() == {"body": {5: 1}}
     assert [kept.tick for kept in book.examples] == [20]
     assert book.vital.paused == pytest.approx(0.1)
 
