@@ -58,9 +58,9 @@ class Counts:
 
 
 class Tally:
-    """One second being gathered, from `begin` to `end`. What other figures tell is not counted beside them: attempts are the observations of
-    lag, good answers those of latency, which is kept by address. `alike` holds answers whose service time is their
-    lower latency too."""
+    """One second being gathered, from `begin` to `end`. What other figures tell is not counted beside them: attempts
+    are the observations of lag, good answers those of latency, which is kept by address. `alike` holds answers whose
+    service time is their lower latency too."""
 
     __slots__ = (
         "addresses",
@@ -158,6 +158,7 @@ class Recorder:
         self.paused = 0.0  # seconds that the harness has been paused, in all
 
     def turn_to(self, second: int) -> Tally:
+        """Gather for another second, one that was turned to before or a new one."""
         tally = self._tallies.get(second)
         if tally is None:
             tally = self._tallies[second] = Tally(second)

@@ -17,7 +17,6 @@ from harness.engine.pool import Lane, Pool
 from harness.engine.resolver import Resolver
 from harness.outcome import Cause, Component
 from harness.recorder import Recorder
-from harness.schedule import Schedule
 from harness.spec import Spec
 
 
@@ -49,7 +48,6 @@ class Opening:
         user: User,
     ) -> None:
         self._spec = spec
-        self._schedule = Schedule(spec.rate, spec.shard, spec.shards)
         self._secure = secure
         self._keep_body = keep_body
         self._start = start
@@ -129,9 +127,7 @@ class Opening:
             share = -(-self._warming // max(1, len(pool.lanes)))
             wanted = min(share - lane.open, pool.cap - pool.open, pool.handshakes - pool.dialing)
         elif len(lane.line) > lane.dialing:
-            now = self._now()
-            reached = self._schedule.intended(lane.line.head) + lane.line.head_lag
-            wanted = pool.take_growth(lane, now, now - reached)
+            wanted = pool.take_growth(lane, self._now())
         else:
             return
         for _ in range(wanted):

@@ -12,9 +12,6 @@ from harness.engine.resolver import Address
 
 FREE_GROWTH = 16  # connections of a lane that are opened as soon as a tick wants one
 GROWTH = 2000.0  # connections a second beyond that: a hiccup of milliseconds must not make a storm of handshakes
-LATE = 0.001  # seconds by which we came too late to a tick for it to want a connection at once
-PATIENCE = 0.01  # seconds that such a tick waits first: when we catch up, answers lie unread, and so connections are
-# short that the target has long given back, and handshakes would only add to our work
 
 if TYPE_CHECKING:
     from harness.engine.connection import Connection
@@ -53,18 +50,16 @@ class Pool:
         self.open = 0
         self.dialing = 0
 
-    def take_growth(self, lane: Lane, now: float, waited: float) -> int:
+    def take_growth(self, lane: Lane, now: float) -> int:
         """How many connections to begin opening for a lane at `now`: one for each tick in line that has none coming,
-        within the caps, and no faster than the pool may grow. `waited`: seconds that the head of the line has been in
-        it. What is returned is taken."""
+        within the caps, and no faster than the pool may grow. What is returned is taken."""
         lane.growth = min(4.0, lane.growth + max(0.0, now - lane.grown_at) * GROWTH)
         lane.grown_at = now
         wanted = min(len(lane.line) - lane.dialing, self.cap - self.open, self.handshakes - self.dialing)
         if wanted <= 0:
             return 0
         free = max(0, FREE_GROWTH - lane.open)
-        ours = lane.line.head_lag > LATE and waited < PATIENCE
-        taken = min(wanted, free + (0 if ours else int(lane.growth)))
+        taken = min(wanted, free + int(lane.growth))
         lane.growth -= max(0, taken - free)
         return taken
 

@@ -237,7 +237,8 @@ class PoolSettings(Model):
     """Connections of one worker. The defaults follow from rate and timeout."""
 
     warm: int | None = Field(default=None, ge=0, le=10_000, examples=[8])
-    """Opened before the first tick; default: what answers of 50 ms need at this rate, 1 to 64."""
+    """Opened before the first tick; default: what answers of 50 ms need at this rate, 1 to 64, and at least the ticks
+    of 2 ms."""
     max: int | None = Field(default=None, ge=1, le=50_000, examples=[256])
     """At most open at once; default: rate × timeout, 16 to 1,024. With fewer a stall can't be told from our limit."""
     handshakes: int = Field(default=32, ge=1, le=10_000)

@@ -119,6 +119,7 @@ async def _run(spec: Spec, rest: bytes) -> None:
     work = Work(
         spec, start=start, clock=clock, driver=driver, recorder=recorder, sink=outlet, vitals=vitals, canary=canary
     )
+    loop.set_exception_handler(work.callback_broke)
 
     def stop(reason: str) -> None:
         work.stop(clock() - start, spec.drain, reason)

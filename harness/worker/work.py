@@ -4,7 +4,7 @@ clock."""
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.engine.canary import Canary
 from harness.engine.metronome import Metronome
@@ -85,6 +85,17 @@ class Work:
         self._health_second = -1
         self._seq = 0
         self._reason = "told to stop"
+        self._broken = asyncio.Event()
+        self._fault: BaseException | None = None
+
+    def callback_broke(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """For the loop's `set_exception_handler`: a callback of ours raised. From here on nothing that is counted can
+        be trusted: an attempt may be lost, or its connection closed under it, which would look like the target's
+        fault. So end."""
+        fault = context.get("exception")
+        if fault is not None and not isinstance(fault, OSError) and self._fault is None:
+            self._fault = fault
+            self._broken.set()
 
     def stop(self, at: float, drain: float, reason: str) -> None:
         """No tick at or after `at` seconds after the start."""
@@ -115,11 +126,13 @@ class Work:
         try:
             async with asyncio.TaskGroup() as group:
                 frames = group.create_task(self._send_frames())
+                faults = group.create_task(self._end_if_broken())
                 singing = group.create_task(self._canary.run()) if self._canary is not None else None
                 try:
                     await self._driver.run()
                 finally:
                     frames.cancel()
+                    faults.cancel()
                     if singing is not None:
                         singing.cancel()
         except Exception as error:  # the worker's outermost: whatever it is, the conductor must hear of it
@@ -143,6 +156,11 @@ class Work:
                 )
             )
             await self._sink.emptied()
+
+    async def _end_if_broken(self) -> None:
+        await self._broken.wait()
+        assert self._fault is not None
+        raise self._fault
 
     async def _send_frames(self) -> None:
         while True:

@@ -86,6 +86,9 @@ class Driven:
         self.woken_at.append(now)
         return now + 1000.0
 
+    def is_short(self) -> bool:
+        return False
+
     def finished(self) -> None:
         assert not self.done.is_set(), "told once"
         self.done.set()

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from harness.engine.deadlines import Deadlines
 from harness.engine.line import Line
-from harness.engine.pool import FREE_GROWTH, LATE, PATIENCE, Lane, Pool
+from harness.engine.pool import FREE_GROWTH, GROWTH, Lane, Pool
 from harness.engine.resolver import Address
 
 
@@ -101,26 +101,21 @@ class PoolMachine(RuleBasedStateMachine):
         self.ordinal = 0
         self.grown: list[float] = []
 
-    @rule(amount=st.integers(1, 40), passed=st.sampled_from([0.0, 0.001, 0.1]), lag=st.sampled_from([0.0, 0.1]))
-    def ticks(self, amount: int, passed: float, lag: float) -> None:
+    @rule(amount=st.integers(1, 40), passed=st.sampled_from([0.0, 0.001, 0.1]))
+    def ticks(self, amount: int, passed: float) -> None:
         self.now += passed
         for _ in range(amount):
-            self.pool.lanes[self.ordinal % len(self.pool.lanes)].line.join(self.ordinal, lag, 0.0)
+            self.pool.lanes[self.ordinal % len(self.pool.lanes)].line.join(self.ordinal, 0.0, 0.0)
             self.ordinal += 1
 
-    @rule(
-        which=st.integers(0, 1),
-        passed=st.sampled_from([0.0, 0.0001, 0.002, 0.5]),
-        waited=st.sampled_from([0.0, PATIENCE, 1.0]),
-    )
-    def grow(self, which: int, passed: float, waited: float) -> None:
+    @rule(which=st.integers(0, 1), passed=st.sampled_from([0.0, 0.0001, 0.002, 0.5]))
+    def grow(self, which: int, passed: float) -> None:
         self.now += passed
         lane = self.lanes[which]
         room = max(0, FREE_GROWTH - lane.open)
-        taken = self.pool.take_growth(lane, self.now, waited)
+        taken = self.pool.take_growth(lane, self.now)
         assert taken <= max(0, len(lane.line) - lane.dialing), "no dial but for a tick in line"
-        ours = lane.line and lane.line.head_lag > LATE and waited < PATIENCE
-        assert taken <= room + (0 if ours else 4)
+        assert taken <= room + 4 + passed * GROWTH or taken <= room + 4
         for _ in range(taken):
             self.pool.opening(lane)
         self.dials[which] += taken
@@ -169,25 +164,12 @@ def test_growth_beyond_the_free_ones_has_a_pace() -> None:
         lane.line.join(ordinal, 0.0, 0.0)
     taken = []
     for millisecond in range(101):
-        amount = pool.take_growth(lane, millisecond / 1000, 0.0)
+        amount = pool.take_growth(lane, millisecond / 1000)
         taken.append(amount)
         for _ in range(amount):
             pool.opening(lane)
     assert taken[0] == FREE_GROWTH
     assert sum(taken) - FREE_GROWTH in range(195, 202), "2,000 a second"
-
-
-def test_ticks_that_we_were_late_for_wait_a_moment_for_the_connections_there_are() -> None:
-    pool = Pool(cap=1000, handshakes=1000)
-    (lane,) = lanes = [Lane(Address(("10.0.0.1", 80)), 1)]
-    pool.replace_lanes(lanes)
-    for ordinal in range(500):
-        lane.line.join(ordinal, 2 * LATE, 0.0)
-    assert pool.take_growth(lane, 1.0, 0.0) == FREE_GROWTH, "those cost next to nothing"
-    for _ in range(FREE_GROWTH):
-        pool.opening(lane)
-    assert pool.take_growth(lane, 1.1, PATIENCE / 2) == 0
-    assert pool.take_growth(lane, 1.2, PATIENCE) == 4
 
 
 def test_lanes_that_are_replaced() -> None:

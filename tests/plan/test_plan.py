@@ -123,7 +123,8 @@ def test_shards(tmp_path: Path, rate: str, shards: int) -> None:
 @pytest.mark.parametrize(
     ("keys", "warm", "cap"),
     [
-        ("rate: 10/s", 1, 50), ("rate: 1/s", 1, 16), ("rate: 1000/s", 50, 1024), ("rate: 100000/s", 64, 1024),
+        ("rate: 10/s", 1, 50), ("rate: 1/s", 1, 16), ("rate: 1000/s", 50, 1024), ("rate: 2000/s", 64, 1024),
+        ("rate: 100000/s\n    workers: 2", 100, 1024),
         ("rate: 100/s\n    workers: 4", 2, 125), ("rate: 100/s\n    timeout: 1s", 5, 100),
         ("pool: {max: 5}", 1, 5), ("rate: 1000/s\n    pool: {max: 20}", 20, 20), ("pool: {warm: 0}", 0, 50),
     ],
