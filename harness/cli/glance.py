@@ -140,7 +140,7 @@ class _Gaze:
                 {c: n for c, n in tally.causes.items() if c not in OWN_CAUSES},
             )
             if key > current - RECENT:
-                merge_into(recent, second.latency)
+                merge_into(recent, second.whole_latency())
                 merge_into(lag, second.lag)
             if known is None or known[0] != counts:
                 cell = SecondCell(
@@ -150,7 +150,7 @@ class _Gaze:
                     bad=counts.bad,
                     unknown=counts.unknown,
                     p50=None,
-                    p99=_quantile(second.latency, 0.99),
+                    p99=_quantile(second.whole_latency(), 0.99),
                 )
                 self.cells[key] = counts, cell
         for key in sorted(key for key in self.cells if key <= current - STRIP):
