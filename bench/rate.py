@@ -4,8 +4,10 @@
 turns on core 0; this process itself keeps to core 1. W: wrk's rate with one thread and 64 connections before each run.
 
 Void by a rule stated before the runs: the host stole more than 2 % of the machine's time, others than nginx, the
-harness and this bench used more than 10 % of a core, or the canary's median passed 5 ms. Failures are counted from the
-very first tick, so that a cold start which the verdict leaves out counts here.
+harness and this bench used more than 10 % of a core, the canary's median passed 5 ms, or W after the run differs from W
+before it by more than 15 %: virtual processors share a core with strangers, and then are slower by a third for minutes,
+with nothing stolen. Failures are counted from the very first tick, so that a cold start which the verdict leaves out
+counts here.
 """
 
 import argparse
@@ -23,6 +25,7 @@ _HARNESS_CORE, _NGINX_CORE = 0, 1
 _MAX_STOLEN = 0.02  # of the machine's time
 _MAX_OTHERS = 0.1  # of a core
 _MAX_CANARY = 0.005  # seconds
+_MAX_DRIFT = 0.15  # of W
 _NEVER = 1e6  # ms: told of a run that never became ready
 _KEYS = ("w", "lag_p99_ms", "whole_lag_p99_ms", "cpu_us", "cpu_ratio_to_wrk", "bad", "unknown", "worker_rss_mb")
 
@@ -75,14 +78,18 @@ def _series(
 ) -> dict[str, Any]:
     """Rounds of wrk and us in turn, a void one repeated at most `rounds` times in all."""
     rows: list[dict[str, Any]] = []
+    w = wrk(target.plain, core=_HARNESS_CORE, seconds=4)
     while sum(not row["void"] for row in rows) < rounds and len(rows) < 2 * rounds:
-        w = wrk(target.plain, core=_HARNESS_CORE, seconds=4)
         rate = fixed or share * w
         run, void = _run(target, url, rate, seconds, extra)
+        after = wrk(target.plain, core=_HARNESS_CORE, seconds=4)
+        if abs(after - w) > _MAX_DRIFT * w:
+            void = void or f"void: W was {after:,.0f}/s afterwards"
         row = _row(run, rate, w, void)
+        w = after
         rows.append(row)
         print(
-            f"{name}: W {w:,.0f}/s, asked {rate:,.0f}/s: {row['verdict']}, bad {row['bad']}, unknown {row['unknown']}, "
+            f"{name}: W {row['w']:,.0f}/s, asked {rate:,.0f}/s: {row['verdict']}, bad {row['bad']}, unknown {row['unknown']}, "
             f"p99 lag {row['lag_p99_ms']:.2f} ms, {row['cpu_us']:.1f} µs ({row['cpu_ratio_to_wrk']:.2f} x wrk), "
             f"worker {row['worker_rss_mb']:.0f} MB {void}",
             flush=True,

@@ -18,6 +18,8 @@ from harness.spec import Spec, Stop
 
 RESTARTS = 1
 SILENT_AFTER = 5.0  # seconds without a frame
+_LONG = 8192  # bytes: to read such a line and to take in what it says are half a millisecond each …
+_REST = 0.003  # … and the worker, which may share our processor, has this many seconds between the two to catch up
 _END_WITHIN = 1.0  # seconds from the end of its output to the end of the process
 
 
@@ -124,6 +126,8 @@ class Attendant:
                 message = decode_message(line)
                 self._heard_at = self._around.now()
                 self._silent = False
+                if len(line) > _LONG:
+                    await asyncio.sleep(_REST)
                 self._around.heard(spec, line, message)
                 if isinstance(message, Bye):
                     bye = message
