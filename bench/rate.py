@@ -89,7 +89,8 @@ def _series(
         w = after
         rows.append(row)
         print(
-            f"{name}: W {row['w']:,.0f}/s, asked {rate:,.0f}/s: {row['verdict']}, bad {row['bad']}, unknown {row['unknown']}, "
+            f"{name}: W {row['w']:,.0f}/s, asked {rate:,.0f}/s: {row['verdict']}, "
+            f"bad {row['bad']}, unknown {row['unknown']}, "
             f"p99 lag {row['lag_p99_ms']:.2f} ms, {row['cpu_us']:.1f} µs ({row['cpu_ratio_to_wrk']:.2f} x wrk), "
             f"worker {row['worker_rss_mb']:.0f} MB {void}",
             flush=True,
