@@ -26,6 +26,7 @@ _MAX_STOLEN = 0.02  # of the machine's time
 _MAX_OTHERS = 0.1  # of a core
 _MAX_CANARY = 0.005  # seconds
 _MAX_DRIFT = 0.15  # of W
+_TRIES = 3
 _NEVER = 1e6  # ms: told of a run that never became ready
 _KEYS = ("w", "lag_p99_ms", "whole_lag_p99_ms", "cpu_us", "cpu_ratio_to_wrk", "bad", "unknown", "worker_rss_mb")
 
@@ -76,10 +77,10 @@ def _row(run: Ours, rate: float, w: float, void: str) -> dict[str, Any]:
 def _series(
     name: str, target: Target, url: str, share: float, rounds: int, seconds: float, fixed: float = 0, **extra: Any
 ) -> dict[str, Any]:
-    """Rounds of wrk and us in turn, a void one repeated at most `rounds` times in all."""
+    """Rounds of wrk and us in turn, void ones repeated, `_TRIES` times as many in all."""
     rows: list[dict[str, Any]] = []
     w = wrk(target.plain, core=_HARNESS_CORE, seconds=4)
-    while sum(not row["void"] for row in rows) < rounds and len(rows) < 2 * rounds:
+    while sum(not row["void"] for row in rows) < rounds and len(rows) < _TRIES * rounds:
         rate = fixed or share * w
         run, void = _run(target, url, rate, seconds, extra)
         after = wrk(target.plain, core=_HARNESS_CORE, seconds=4)
