@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harness.recorder import Recorder
 
-EVERY = 0.1  # seconds
+EVERY = 0.2  # seconds
 
 
 class _Echo(asyncio.Protocol):
