@@ -66,15 +66,13 @@ class Front:
 
     async def open(self) -> None:
         """Listen. Raises OSError."""
-        sock = socket.socket()
-        try:
+        with contextlib.ExitStack() as unless_it_serves:
+            sock = unless_it_serves.enter_context(socket.socket())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("127.0.0.1", self._port))
             sock.listen(_BACKLOG)
             await self._serve(sock)
-        except BaseException:
-            sock.close()
-            raise
+            unless_it_serves.pop_all()
         self._listener = sock
 
     def close_listener(self) -> None:

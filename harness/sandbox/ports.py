@@ -6,6 +6,7 @@ component may bind it too (SO_REUSEADDR) and listen as often as it restarts.
 
 import socket
 import sys
+from contextlib import ExitStack
 
 
 class Ports:
@@ -16,18 +17,14 @@ class Ports:
 
     def reserve(self, port: int = 0) -> int:
         """A port, or the one that is wanted. Raises OSError where it is taken."""
-        sock = socket.socket()
-        try:
+        with ExitStack() as unless_it_is_held:
+            sock = unless_it_is_held.enter_context(socket.socket())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("127.0.0.1", port))
             found = int(sock.getsockname()[1])
-        except BaseException:
-            sock.close()
-            raise
-        if sys.platform == "linux":
-            self._held.append(sock)
-        else:  # elsewhere two sockets can't be bound to one port: it is found, not held
-            sock.close()
+            if sys.platform == "linux":  # elsewhere two sockets can't be bound to one port: it is found, not held
+                unless_it_is_held.pop_all()
+                self._held.append(sock)
         return found
 
     def close(self) -> None:

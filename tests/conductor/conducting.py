@@ -130,6 +130,17 @@ class Scene:
             while len(self.all(kind)) < count:
                 await asyncio.sleep(0.01)
 
+    async def until_frames(self, count: int, seconds: float = 60.0) -> None:
+        """Wait until so many more frames were heard."""
+        heard = len(self.frames())
+        async with asyncio.timeout(seconds):
+            while len(self.frames()) < heard + count:
+                await asyncio.sleep(0.01)
+
+    def frames(self) -> list[Frame]:
+        """All that were heard so far."""
+        return [message for message in self.messages if isinstance(message, Frame)]
+
     @contextlib.asynccontextmanager
     async def playing(self) -> AsyncIterator[None]:
         """Conduct beside the body, and to the end after it."""

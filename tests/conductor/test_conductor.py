@@ -25,7 +25,7 @@ from harness.events import (
     WorkerDied,
     WorkerStarted,
 )
-from harness.frames import Bye, Frame
+from harness.frames import Bye
 from harness.recording import Said, open_journal
 from harness.schedule import Schedule
 from harness.stop import StopRules
@@ -98,7 +98,7 @@ async def test_a_killed_worker_is_lost_and_restarted_once(tmp_path: Path) -> Non
         await scene.until(Ready)
         os.kill(scene.all(WorkerStarted)[0].pid, signal.SIGKILL)
         await scene.until(WorkerStarted, 2)
-        await asyncio.sleep(0.5)
+        await scene.until_frames(2)
         os.kill(scene.all(WorkerStarted)[1].pid, signal.SIGKILL)
     first, second, rest = scene.all(WorkerDied)
     again = scene.all(WorkerStarted)[1]
@@ -207,8 +207,8 @@ async def test_the_journal_is_complete_while_the_run_goes_on(tmp_path: Path) -> 
     scene = Scene(tmp_path, [make_spec()])
     async with scene.playing():
         await scene.until(Ready)
-        await asyncio.sleep(0.5)
-        said = [message for message in scene.messages if isinstance(message, Frame)]
+        await scene.until_frames(2)
+        said = scene.frames()
         async with asyncio.timeout(1):
             while True:
                 with sqlite3.connect(f"file:{scene.path}?mode=ro", uri=True) as connection:
