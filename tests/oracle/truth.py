@@ -81,6 +81,7 @@ class Truth:
             if fate.good and fate.bad and not late:
                 fate = settled(fate, played.network.answered.get((shard, ordinal)), at + script.timeout)
             self.ticks.append(Tick(number, fate, number in blind, sent))
+        self._set_aside = [tick.fate.at for tick in self.ticks if tick.aside]  # few, and asked for at every answer
         self.indefinite = sum(1 for tick in self.ticks if tick.fate.good and tick.fate.bad)
 
     # readings
@@ -222,7 +223,7 @@ class Truth:
     def _blind(self, begin: float, end: float) -> float:
         """Time in which the harness saw nothing, by its own word."""
         pauses = [pause for pause in self._script.pauses if pause.who != "conductor"]
-        asides = sum(tick.aside for tick in self.ticks if begin <= tick.fate.at < end) / self._script.rate
+        asides = sum(begin <= at < end for at in self._set_aside) / self._script.rate
         few = sum(max(0.0, p.seconds - _BEAT) for p in pauses) <= _MOST_BLIND * (self.end - self.begin)
         if not self._script.mercy or not few:
             return asides
