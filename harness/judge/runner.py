@@ -176,7 +176,7 @@ def _strip(view: View) -> list[SecondCell]:
         end = min(view.seconds, begin + step)
         latency: Histogram = {}
         for second in view.told(begin, end):
-            merge_into(latency, second.latency)
+            merge_into(latency, second.whole_latency())
         cells.append(
             SecondCell(
                 offset=begin,

@@ -1,8 +1,10 @@
-"""What came of a runner second by second: the newest ones open for more, older ones sealed into a few hundred bytes.
+"""What came of a runner second by second: the newest ones open for more, older ones sealed and out of memory.
 
 Service times, lag, statuses and addresses are kept as totals once a second is sealed: nobody asks for them by second.
 """
 
+import sqlite3
+import weakref
 from collections.abc import Iterator
 
 import msgspec
@@ -11,6 +13,8 @@ from harness.frames import Address, Second, merge_address, merge_second
 from harness.histogram import Histogram, merge_into
 
 OPEN_FOR = 30  # seconds that a second stays open: longer than most timeouts
+
+_CACHE = 64  # KiB
 
 _encode = msgspec.msgpack.Encoder().encode
 _Packed = tuple[list[int], list[int]]
@@ -22,7 +26,7 @@ class SecondLog:
 
     def __init__(self) -> None:
         self._open: dict[int, Second] = {}
-        self._sealed: dict[int, bytes] = {}
+        self._sealed = _Spill()
         self._totals = Second()  # of the sealed ones
         self._begin = 0
         self._sealed_before = 0
@@ -37,7 +41,7 @@ class SecondLog:
             return
         second = self._open.get(key)
         if second is None:
-            packed = self._sealed.pop(key, None)
+            packed = self._sealed.pop(key)
             second = self._open[key] = _unpacked(packed) if packed is not None else Second()
         merge_second(second, delta)
         if key > self.newest:
@@ -48,7 +52,7 @@ class SecondLog:
         """Forget what was before; called when a run becomes ready, while all that follows is still open."""
         self._begin = key
         self._open = {k: second for k, second in self._open.items() if k >= key}
-        self._sealed = {k: packed for k, packed in self._sealed.items() if k >= key}
+        self._sealed.forget(key)
         self._totals = Second()
 
     def get(self, key: int) -> Second | None:
@@ -79,7 +83,46 @@ class SecondLog:
         for key in [key for key in self._open if key < before]:
             second = self._open.pop(key)
             _add_totals(self._totals, second)
-            self._sealed[key] = _packed(second)
+            self._sealed.put(key, _packed(second))
+
+
+class _Spill:
+    """Packed seconds in a temporary database of SQLite's, which lies where temporary files do and goes when we do: at
+    2,000/s a day of them takes up to half a gigabyte. What the disk does not take stays in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, bytes] = {}
+        self._disk = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._disk.close)
+        self._disk.execute(f"PRAGMA cache_size = -{_CACHE}")
+        self._disk.execute("PRAGMA journal_mode = MEMORY")
+        self._disk.execute("CREATE TABLE seconds (key INTEGER PRIMARY KEY, packed BLOB NOT NULL)")
+
+    def __len__(self) -> int:
+        (count,) = self._disk.execute("SELECT count(*) FROM seconds").fetchone()
+        return int(count) + len(self._kept)
+
+    def put(self, key: int, packed: bytes) -> None:
+        try:
+            self._disk.execute("INSERT INTO seconds VALUES (?, ?)", (key, packed))
+        except sqlite3.Error:
+            self._kept[key] = packed
+
+    def get(self, key: int) -> bytes | None:
+        if key in self._kept:
+            return self._kept[key]
+        row = self._disk.execute("SELECT packed FROM seconds WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def pop(self, key: int) -> bytes | None:
+        packed = self.get(key)
+        if packed is not None and self._kept.pop(key, None) is None:
+            self._disk.execute("DELETE FROM seconds WHERE key = ?", (key,))
+        return packed
+
+    def forget(self, before: int) -> None:
+        self._kept = {key: packed for key, packed in self._kept.items() if key >= before}
+        self._disk.execute("DELETE FROM seconds WHERE key < ?", (before,))
 
 
 def _add_totals(totals: Second, second: Second) -> None:

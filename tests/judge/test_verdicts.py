@@ -158,6 +158,7 @@ def test_the_report_s_figures_are_those_of_the_raw_ticks(world: World) -> None:
         one.component for one, kind in zip(read.ticks, kinds, strict=True) if kind == "bad"
     )
     assert sum(cell.good for cell in runner.strip) == kinds.count("good")
+    assert all(cell.p50 is not None and cell.p99 is not None for cell in runner.strip if cell.good)
     expected = naive.outages(read)
     assert runner.outages_total == len(expected)
     spans = naive.phases(world)
