@@ -14,9 +14,9 @@ from harness.events import StopRequested
 from harness.frames import Frame, Health, Message
 from harness.histogram import Histogram, merge_into, percentile_bounds
 from harness.outcome import OWN_CAUSES
-from harness.statistics.kinds import UNKNOWN, cause_of, component_of
+from harness.statistics.kinds import UNKNOWN
 from harness.statistics.ledger import Ledger
-from harness.statistics.outages import Spell
+from harness.statistics.outages import Spell, by_cause, by_component
 from harness.statistics.phases import Phase
 from harness.statistics.placement import Placement
 from harness.statistics.runner import Kept
@@ -248,13 +248,8 @@ class Onlooker:
 
 def causes_of(spell: Spell) -> tuple[dict[str, int], dict[str, int]]:
     """An outage's bad ticks by cause, and by component."""
-    causes: dict[str, int] = {}
-    components: dict[str, int] = {}
-    for first, last, kind in spell.parts:
-        if kind not in UNKNOWN:
-            for counts, name in ((causes, str(cause_of(kind))), (components, str(component_of(kind)))):
-                counts[name] = counts.get(name, 0) + last - first + 1
-    return causes, components
+    bad = [part for part in spell.parts if part.kind not in UNKNOWN]
+    return by_cause(bad), by_component(bad)
 
 
 def _quiet(ledger: Ledger, runner: str) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from harness.figures import count, seconds, share, tally, value_of
 from harness.objectives import Indicator, Objective
 from harness.statistics.indicators import Measured, attempts_needed, holds, measure
-from harness.statistics.kinds import UNKNOWN, cause_of
-from harness.statistics.outages import Spell, outages
+from harness.statistics.kinds import UNKNOWN
+from harness.statistics.outages import Spell, by_cause, outages, ticks_in
 from harness.statistics.placement import Placement
 from harness.statistics.sweep import Stretch
 from harness.statistics.view import View
@@ -76,7 +76,7 @@ def _fact(view: View, objective: Objective, measured: Measured, placement: Place
     value = value_of(objective.text, measured.value, objective.threshold)
     match objective.indicator:
         case Indicator.SUCCESS | Indicator.FAILURES:
-            failed = sum(last - first + 1 for first, last, _ in bad)
+            failed = ticks_in(bad)
             return f"{value}{worst}: {count(failed)} of {count(view.planned)} failed{_causes(bad)}"
         case Indicator.LATENCY | Indicator.MAX:
             return f"{value}{worst}" + (f", failures included{_causes(bad)}" if bad else "")
@@ -92,10 +92,7 @@ def _fact(view: View, objective: Objective, measured: Measured, placement: Place
 
 
 def _causes(bad: Iterable[Stretch]) -> str:
-    counts: dict[str, int] = {}
-    for first, last, kind in bad:
-        cause = str(cause_of(kind))
-        counts[cause] = counts.get(cause, 0) + last - first + 1
+    counts = by_cause(bad)
     return f" ({tally(counts)})" if counts else ""
 
 
@@ -123,9 +120,8 @@ def phases_of_spell(view: View, spell: Spell) -> list[str]:
 
 def _doubt(view: View, objective: Objective, measured: Measured) -> str:
     unknown = dict(view.unknown)
-    for stretch in view.blind:
-        cause = str(cause_of(stretch.kind))
-        unknown[cause] -= stretch.last - stretch.first + 1
+    for cause, number in by_cause(view.blind).items():
+        unknown[cause] -= number
     open_ = {cause: number for cause, number in unknown.items() if number > 0}
     low, high = (
         "unbounded" if value is not None and math.isinf(value) else value_of(objective.text, value, objective.threshold)

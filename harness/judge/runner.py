@@ -1,7 +1,5 @@
 """One runner's part of the verdict: everything counted about it. Pure."""
 
-from collections.abc import Iterable
-
 from harness.figures import rate as rate_text
 from harness.figures import seconds as seconds_text
 from harness.frames import Address
@@ -10,11 +8,10 @@ from harness.judge.objective import phases_of_spell
 from harness.judge.quantiles import quantile, quantiles
 from harness.outcome import Cause
 from harness.statistics.interval import may_have_missed_per_hour, success_interval
-from harness.statistics.kinds import UNKNOWN, cause_of, component_of
-from harness.statistics.outages import Spell, outages, ticks_in
+from harness.statistics.kinds import UNKNOWN
+from harness.statistics.outages import Spell, by_cause, by_component, outages, ticks_in
 from harness.statistics.placement import Placement
 from harness.statistics.runner import Kept
-from harness.statistics.sweep import Stretch
 from harness.statistics.view import View
 from harness.verdict import AddressReport, Example, Outage, RunnerReport, SecondCell, SilenceStretch
 
@@ -59,8 +56,8 @@ def runner_report(view: View, placement: Placement, seed: str) -> RunnerReport:
         ),
         success_interval=success_interval(counts.good, counts.bad, f"{seed}/{brief.name}"),
         may_have_missed_per_hour=may_have_missed_per_hour(watched) if not view.failed else None,
-        causes=_by_cause(bad),
-        components=_by_component(bad),
+        causes=by_cause(bad),
+        components=by_component(bad),
         statuses={str(status): number for status, number in sorted(totals.statuses.items())},
         addresses={name: _address(at) for name, at in sorted(totals.addresses.items())},
         connections={name: n for name, n in sorted(book.counters.items()) if name not in _NOT_CONNECTIONS},
@@ -76,22 +73,6 @@ def runner_report(view: View, placement: Placement, seed: str) -> RunnerReport:
         strip=_strip(view),
         sees=f"at {rate_text(brief.rate)} an outage shorter than {seconds_text(axis.spacing)} may pass unseen",
     )
-
-
-def _by_cause(stretches: Iterable[Stretch]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for first, last, kind in stretches:
-        cause = str(cause_of(kind))
-        counts[cause] = counts.get(cause, 0) + last - first + 1
-    return counts
-
-
-def _by_component(stretches: Iterable[Stretch]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for first, last, kind in stretches:
-        component = str(component_of(kind))
-        counts[component] = counts.get(component, 0) + last - first + 1
-    return counts
 
 
 def _address(at: Address) -> AddressReport:
@@ -119,8 +100,8 @@ def _outage(view: View, spell: Spell, placement: Placement) -> Outage:
         seconds_low=spell.low,
         seconds_high=spell.high,
         failures=spell.failures,
-        causes=_by_cause(bad),
-        components=_by_component(bad),
+        causes=by_cause(bad),
+        components=by_component(bad),
         addresses=addresses,
         phases=phases_of_spell(view, spell),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from harness.statistics.kinds import OUTRIGHT, TAINTED, UNKNOWN, WAITED
+from harness.statistics.kinds import OUTRIGHT, TAINTED, UNKNOWN, WAITED, cause_of, component_of
 from harness.statistics.sweep import Stretch
 
 
@@ -106,7 +106,7 @@ def outages(axis: Axis, stretches: Iterable[Stretch]) -> list[Spell]:
                 seconds=beyond - start,
                 low=low,
                 high=beyond - axis.time(cluster[0].first - 1),
-                failures=sum(stretch.last - stretch.first + 1 for stretch in bad),
+                failures=ticks_in(bad),
                 parts=tuple(cluster),
             )
         )
@@ -179,9 +179,10 @@ def doubted(axis: Axis, stretches: list[Stretch], spans: Iterable[tuple[float, f
     for begin, end in spans:
         low, high = axis.tick_from(begin), axis.tick_from(end)
         split: list[Stretch] = []
-        for first, last, kind in stretches:
+        for stretch in stretches:
+            first, last, kind, _ = stretch
             if kind in UNKNOWN or kind in OUTRIGHT or last < low or first >= high:
-                split.append(Stretch(first, last, kind))
+                split.append(stretch)
                 continue
             if first < low:
                 split.append(Stretch(first, low - 1, kind))
@@ -202,12 +203,31 @@ def cut_to(stretches: Iterable[Stretch], begin: int, end: int) -> Iterator[Stret
     """What of them lies in the ticks [begin, end)."""
     for stretch in stretches:
         if stretch.first < end and stretch.last >= begin:
-            yield Stretch(max(stretch.first, begin), min(stretch.last, end - 1), stretch.kind)
+            first, last = max(stretch.first, begin), min(stretch.last, end - 1)
+            yield Stretch(first, last, stretch.kind, last - first + 1 - stretch.within(first, last))
 
 
 def ticks_in(stretches: Iterable[Stretch]) -> int:
-    """How many ticks they hold."""
-    return sum(stretch.last - stretch.first + 1 for stretch in stretches)
+    """How many of their ticks are not simply good."""
+    return sum(stretch.ticks for stretch in stretches)
+
+
+def by_cause(stretches: Iterable[Stretch]) -> dict[str, int]:
+    """How many of them for each cause."""
+    counts: dict[str, int] = {}
+    for stretch in stretches:
+        cause = str(cause_of(stretch.kind))
+        counts[cause] = counts.get(cause, 0) + stretch.ticks
+    return counts
+
+
+def by_component(stretches: Iterable[Stretch]) -> dict[str, int]:
+    """How many of them for each component."""
+    counts: dict[str, int] = {}
+    for stretch in stretches:
+        component = str(component_of(stretch.kind))
+        counts[component] = counts.get(component, 0) + stretch.ticks
+    return counts
 
 
 def _bad_runs(cluster: Iterable[Stretch]) -> Iterator[tuple[int, int]]:

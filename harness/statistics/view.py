@@ -14,7 +14,7 @@ from harness.outcome import Cause
 from harness.schedule import Schedule
 from harness.statistics.kinds import DEGRADED, UNKNOWN, WAITED, cause_of, component_of
 from harness.statistics.ledger import Ledger
-from harness.statistics.outages import Axis, blind_stretches, clusters, cut_to, ticks_in, without
+from harness.statistics.outages import Axis, blind_stretches, by_cause, clusters, cut_to, ticks_in, without
 from harness.statistics.phases import Phase
 from harness.statistics.runner import RunnerBook
 from harness.statistics.silences import TOUCH, Quiet, Spell, clipped, common, joined, longest, parted
@@ -64,7 +64,7 @@ class View:
     @cached_property
     def unknown(self) -> dict[str, int]:
         """Unknown ticks by cause, those set aside included."""
-        return _by_cause(stretch for stretch in self.stretches if stretch.kind in UNKNOWN)
+        return by_cause(stretch for stretch in self.stretches if stretch.kind in UNKNOWN)
 
     @property
     def succeeded(self) -> int:
@@ -127,11 +127,12 @@ class View:
         """How many of their ticks are intended in each second."""
         edges = self.edges
         counts = [0] * self.seconds
-        for first, last, _ in stretches:
+        for stretch in stretches:
+            first = stretch.first
             second = bisect_right(edges, first, 0, self.seconds) - 1
-            while first <= last:
-                until = min(last + 1, edges[second + 1])
-                counts[second] += until - first
+            while first <= stretch.last:
+                until = min(stretch.last + 1, edges[second + 1])
+                counts[second] += stretch.within(first, until - 1)
                 first = until
                 second += 1
         return counts
@@ -179,7 +180,7 @@ class View:
             return ages
         for stretch in self.weighed:
             if stretch.kind in UNKNOWN and cause_of(stretch.kind) is Cause.CUT:
-                for tick in range(stretch.first, stretch.last + 1):
+                for tick in range(stretch.last + 1 - stretch.ticks, stretch.last + 1):
                     intended = tick / self.axis.rate
                     of_second = ages.setdefault(bisect_right(self.edges, tick, 0, self.seconds) - 1, {})
                     index = index_of(max(0, int((at - intended) * 1e6)))
@@ -276,11 +277,3 @@ def _matches(stretch: Stretch, tolerance: Tolerance) -> bool:
     return (not tolerance.causes or cause in tolerance.causes) and (
         not tolerance.components or component in tolerance.components
     )
-
-
-def _by_cause(stretches: Iterable[Stretch]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for stretch in stretches:
-        cause = str(cause_of(stretch.kind))
-        counts[cause] = counts.get(cause, 0) + stretch.last - stretch.first + 1
-    return counts

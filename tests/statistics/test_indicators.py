@@ -214,7 +214,7 @@ def test_blind_time_is_what_lies_between_good_ticks(world: World) -> None:
         return
     read = naive.reading(world)
     assert read is not None
-    found = {tick for first, last, _ in view(world, ledger).blind for tick in range(first, last + 1)}
+    found = {tick for first, last, *_ in view(world, ledger).blind for tick in range(first, last + 1)}
     assert found == {read.ticks[index].tick for index in naive.blind(read, *world.bounds)}
 
 

@@ -6,6 +6,7 @@ import sys
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,14 +14,23 @@ from harness.frames import Address, Second, merge_second
 from harness.histogram import index_of, merge_into
 from harness.outcome import Cause, Component
 from harness.statistics.kinds import GOOD, UNKNOWN, cause_of, component_of, kind_of
+from harness.statistics.outages import (
+    Axis,
+    by_cause,
+    gaps_joined,
+    gaps_with_unknown_bad,
+    gaps_with_unknown_good,
+    ticks_in,
+)
 from harness.statistics.runlog import RunLog
 from harness.statistics.seconds import OPEN_FOR, SecondLog
-from harness.statistics.sweep import ordinals_of, sweep
+from harness.statistics.sweep import Stretch, ordinals_of, sweep
 
 KINDS = (
     kind_of(Cause.RESET, Component.APP),
     kind_of(Cause.ROUTER, Component.ROUTER),
     kind_of(Cause.MISSED, Component.HARNESS),
+    kind_of(Cause.POOL_LIMIT, Component.HARNESS),
 )
 
 
@@ -98,6 +108,69 @@ def test_a_sweep_puts_the_shards_ticks_in_order(shards: int, seed: int, first: i
     assert read == {tick: kind for tick, kind in ticks.items() if first <= tick < stop}
     assert list(read) == sorted(read)
     assert all(a.last + 1 < b.first or a.kind != b.kind for a, b in pairwise(found))
+
+
+@given(st.integers(1, 4), st.integers(0, 1 << 32), st.integers(0, 400), st.integers(0, 400), st.integers(0, 40))
+@settings(max_examples=300, deadline=None)
+def test_too_many_stretches_become_few(shards: int, seed: int, first: int, length: int, most: int) -> None:
+    """What is bad stays as it is; ticks that nobody looked at take the good ones between them in, and each is counted
+    as what it was. So outages get no shorter where unknown ones are read as bad, and stay the same where as good."""
+    chance = Random(seed)
+    logs = [RunLog() for _ in range(shards)]
+    for log in logs:
+        weights = [chance.choice((0, 0, 1, 8)) for _ in KINDS]
+        ordinal = chance.randrange(5)
+        while ordinal < 200:
+            last = ordinal + chance.choice((0, 0, 1, 5, 20))
+            log.add(ordinal, last, chance.choices(KINDS, [weight + 0.1 for weight in weights])[0])
+            ordinal = last + 1 + chance.choice((0, 1, 1, 3, 20))
+    stop = first + length
+    runs = [log.between(*ordinals_of(first, stop, shard, shards)) for shard, log in enumerate(logs)]
+    exact, few = sweep(runs, first, stop, most=1 << 40), sweep(runs, first, stop, most=most)
+    assert by_cause(few) == by_cause(exact)
+    assert all(a.last < b.first for a, b in pairwise(few))
+    assert all(first <= stretch.first <= stretch.last < stop for stretch in few)
+    kinds = {tick: stretch.kind for stretch in few for tick in range(stretch.first, stretch.last + 1)}
+    truth = {tick: stretch.kind for stretch in exact for tick in range(stretch.first, stretch.last + 1)}
+    assert kinds.keys() >= truth.keys()
+    assert all(kinds[tick] == kind for tick, kind in truth.items() if kind not in UNKNOWN)
+    assert all(kind in UNKNOWN for tick, kind in kinds.items() if truth.get(tick) != kind)
+    axis = Axis(rate=10, first=first, stop=stop, begin=first / 10, end=stop / 10)
+    assert gaps_with_unknown_good(axis, few) == gaps_with_unknown_good(axis, exact)
+    assert len(gaps_joined(axis, few)) <= len(gaps_joined(axis, exact))
+    longest = [max((gap.seconds for gap in gaps_with_unknown_bad(axis, found)), default=0.0) for found in (few, exact)]
+    assert longest[0] >= longest[1]
+
+
+@given(st.integers(0, 100), st.integers(1, 300), st.integers(0, 300), st.lists(st.integers(0, 300), max_size=5))
+def test_the_parts_of_a_stretch_are_all_of_it(first: int, length: int, good: int, cuts: list[int]) -> None:
+    """Wherever it is cut, and however many good ticks are among them."""
+    stretch = Stretch(first, first + length - 1, KINDS[2], min(good, length - 1))
+    edges = sorted({0, length, *(cut for cut in cuts if cut < length)})
+    parts = [stretch.within(first + begin, first + end - 1) for begin, end in pairwise(edges)]
+    assert sum(parts) == stretch.ticks
+    assert all(0 <= part <= end - begin for part, (begin, end) in zip(parts, pairwise(edges), strict=True))
+
+
+@pytest.mark.parametrize("shards", [1, 2, 8])
+def test_ten_times_too_much_for_a_while_is_a_handful_of_stretches(shards: int) -> None:
+    """Each shard sends a burst and misses the rest or lets it wait, over and over, out of step with the others."""
+    chance = Random(shards)
+    runs = []
+    for _ in range(shards):
+        ordinal, of_shard = chance.randrange(1000), []
+        while ordinal < 400_000:
+            missed = chance.randint(300, 900)
+            of_shard.append((ordinal, ordinal + missed - 1, KINDS[2]))
+            ordinal += missed + chance.randint(20, 100)
+            if chance.random() < 0.01:
+                of_shard.append((ordinal, ordinal + 9_999, KINDS[3]))
+                ordinal += 10_000
+        runs.append(of_shard)
+    stop = (max(of_shard[-1][1] for of_shard in runs) + 1) * shards
+    found = sweep(runs, 0, stop, most=100)
+    assert len(found) < 3_000
+    assert ticks_in(found) == sum(last - first + 1 for of_shard in runs for first, last, _ in of_shard)
 
 
 def delta(chance: Random) -> Second:

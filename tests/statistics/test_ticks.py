@@ -33,7 +33,7 @@ def test_every_tick_is_what_it_was(world: World) -> None:
         return
     assert (seen.axis.begin, seen.axis.end) == (read.begin, read.end)
     told = {}
-    for first, last, kind in seen.all_stretches:
+    for first, last, kind, _ in seen.all_stretches:
         for tick in range(first, last + 1):
             assert tick not in told
             told[tick] = (str(cause_of(kind)), str(component_of(kind)))
@@ -80,7 +80,7 @@ def test_outages_are_those_of_the_raw_ticks(world: World) -> None:
         assert abs(spell.high - outage.high) < 1e-9
         assert spell.failures == outage.failures
         causes: Counter[str] = Counter()
-        for first, last, kind in spell.parts:
+        for first, last, kind, _ in spell.parts:
             if kind not in UNKNOWN:
                 causes[str(cause_of(kind))] += last - first + 1
         assert causes == outage.causes
