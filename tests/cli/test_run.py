@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,10 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ended(folder: Path) -> Iterator[dict[str, Ended]]:
     """What came of every scene."""
-    with target() as closed:
-        unreachable = closed.url
-        closed.socket.close()
-    with target() as good, target() as flaky, target() as flaky_too:
+    with socket.socket() as closed, target() as good, target() as flaky, target() as flaky_too:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        unreachable = f"http://127.0.0.1:{closed.getsockname()[1]}/"
         flaky.every = flaky_too.every = 45  # at 20/s a clean baseline fits between, and three seconds have one
         urls = {"good": good.url, "flaky": flaky.url, "flaky_too": flaky_too.url, "closed": unreachable}
         started = {

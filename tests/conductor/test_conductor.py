@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from harness.command import Command
-from harness.conductor.attend import SILENT_AFTER
 from harness.events import (
     Anchored,
     Closed,
@@ -130,7 +129,7 @@ async def test_a_stopped_worker_is_noted_and_killed_at_the_stop(tmp_path: Path) 
         os.kill(scene.the(WorkerStarted).pid, signal.SIGSTOP)
         await scene.until(Problem)
         scene.handle.request("the test")
-    assert f"worker app/0 has been silent for {SILENT_AFTER:.0f} s" in scene.problems()
+    assert "worker app/0 has been silent for " in scene.problems()  # 5 s, or more where we were late to look
     assert not scene.all(Problem)[0].spoils
     assert scene.the(WorkerDied).how.startswith("it was killed: ")
 
