@@ -8,6 +8,8 @@ from harness.cli import INCONCLUSIVE
 from harness.errors import HarnessError
 from harness.sandbox import DEPLOYMENTS, SandboxConfig, Script, deployment, load_script, serve
 
+_APIS = 2  # Cloud Controllers of a sandbox with an API
+
 
 def serve_sandbox(
     *,
@@ -20,6 +22,8 @@ def serve_sandbox(
     once: bool,
     form: str,
     port: int,
+    api: bool,
+    rate_limit: int | None,
 ) -> int:
     """Serve until a signal, or to the script's end if it is to be played `once`. Returns the exit code: 3 if a step
     could not be done. Raises HarnessError."""
@@ -36,6 +40,9 @@ def serve_sandbox(
         layer=7 if layer == 7 else 4,
         script=_script(script) if script is not None else None,
         port=port,
+        api=_APIS if api else 0,
+        rate_limit=rate_limit,
+        ip_rate_limit=rate_limit,
     )
     failed = serve(config, sys.stdout, as_json=form == "json", script_after=after, exit_after_script=once)
     return INCONCLUSIVE if failed else 0

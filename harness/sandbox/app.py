@@ -6,11 +6,13 @@ No answer of an app carries X-Cf-RouterError or X-Vcap-Request-Id: the router se
 import asyncio
 import sys
 from email.utils import formatdate
+from pathlib import Path
 
 import msgspec
 
 from harness import units
 from harness.sandbox import component
+from harness.sandbox.bbs import Report
 from harness.sandbox.drain import drain_front
 from harness.sandbox.fault import obey_fault
 from harness.sandbox.front import Front
@@ -57,11 +59,13 @@ class App:
         self._spec = spec
         self._truth = truth
         self._index = b"ok instance %d\n" % spec.index
-        self._front = Front(spec.port, lambda front: Served(front, self._serve, self._refuse), None)
+        self._known = Report(Path(spec.folder), spec.index)
+        self._front = Front((spec.port,), lambda front: Served(front, self._serve, self._refuse), None)
 
     async def open(self) -> None:
         """See `Component`."""
         await self._front.open()
+        self._known.run()
 
     async def obey(self, command: Command) -> Reply:
         """See `Component`."""
@@ -69,19 +73,20 @@ class App:
 
     async def drain(self, order: Drain) -> None:
         """As a container's end: what is under way is finished, within the platform's ten seconds."""
+        self._known.stop()
         await drain_front(self._front, self._truth, self._spec.name, order, wait=0.0, timeout=_GRACE)
 
     def close(self) -> None:
         """See `Component`."""
         self._front.close()
+        self._known.close()
 
     def _refuse(self, request: Request, fault: Fault) -> bytes:
         code = fault.code or 503
         return answer(request, code, [TEXT], f"{reason(code)}: the app says so itself\n".encode())
 
     def _serve(self, request: Request, served: Served) -> Answering | None:
-        path = request.target.partition(b"?")[0].decode("latin-1")
-        _, name, *rest = path.split("/", 2)
+        _, name, *rest = request.path.split("/", 2)
         argument = rest[0] if rest else ""
         try:
             return self._find(name, argument, request, served)

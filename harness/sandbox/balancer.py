@@ -60,7 +60,7 @@ class Balancer:
         self._tasks = tasks
         certificates = Path(spec.certificates) if spec.certificates and spec.layer == 7 else None
         accept = self._accept_spliced if spec.layer == 4 else self._accept_http
-        self._front = Front(spec.port, accept, certificates)
+        self._front = Front(spec.ports, accept, certificates)
 
     async def open(self) -> None:
         """See `Component`."""

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Component(Protocol):
-    """A balancer, a router or an app instance."""
+    """A balancer, a router, an app instance, a Cloud Controller or UAA."""
 
     async def open(self) -> None:
         """Begin to serve. Raises OSError."""

@@ -18,7 +18,7 @@ async def drain_front(front: Front, truth: Truth, name: str, order: Drain, wait:
     truth.note("drain_began", name, order.step, drain_wait=wait, drain_timeout=timeout)
     await asyncio.sleep(wait)
     front.draining = True
-    front.close_listener()
+    front.close_listeners()
     idle = [connection for connection in front.connections if connection.idle]
     for connection in idle:
         connection.shut()

@@ -123,8 +123,22 @@ def _object(sandbox: Sandbox) -> str:
             "ca": str(sandbox.ca) if sandbox.ca else None,
             "truth": str(sandbox.truth),
             "pid": sandbox.pid,
+            **_access(sandbox),
         }
     )
+
+
+def _access(sandbox: Sandbox) -> dict[str, str]:
+    """To the API; nothing where there is none."""
+    if sandbox.api is None:
+        return {}
+    return {
+        "api": sandbox.api,
+        "username": sandbox.username,
+        "password": sandbox.password,
+        "client_id": sandbox.client_id,
+        "client_secret": sandbox.client_secret,
+    }
 
 
 def _welcome(sandbox: Sandbox) -> str:
@@ -140,9 +154,27 @@ def _welcome(sandbox: Sandbox) -> str:
             "Try:",
             f"  curl -i {secure}{sandbox.url}",
             f"  {run}" + (f"  (its plan: tls: {{ca: {sandbox.ca}}})" if sandbox.ca else ""),
+            *_api_lines(sandbox, secure),
             "Ctrl-C ends it.",
         ]
     )
+
+
+def _api_lines(sandbox: Sandbox, secure: str) -> list[str]:
+    """For people: the sandbox's secrets are worth nothing outside of it."""
+    if sandbox.api is None:
+        return []
+    trust = f", tls: {{ca: {sandbox.ca}}}" if sandbox.ca else ""
+    return [
+        f"The API is at {sandbox.api}, with {_count(sandbox.config.api, 'Cloud Controller')} and UAA",
+        f"  a space developer: {sandbox.username}, password {sandbox.password}",
+        f"  a client that reads all: {sandbox.client_id}, secret {sandbox.client_secret}",
+        f"  what it was asked: {sandbox.requests}",
+        f"  curl -i {secure}{sandbox.api}/v3/info",
+        f"  export CF_CLIENT_ID={sandbox.client_id} CF_CLIENT_SECRET={sandbox.client_secret}",
+        f"  echo 'runners: [{{name: list-apps, probe: cf-api, operation: list-apps{trust}}}]' >api.yml",
+        f"  cf-harness run api.yml --api {sandbox.api}",
+    ]
 
 
 def _count(number: int, word: str) -> str:

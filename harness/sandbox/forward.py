@@ -123,7 +123,8 @@ class Forwarding:
             kept.append((b"Transfer-Encoding", b"chunked"))
         if not keep:
             kept.append((b"Connection", b"close"))
-        kept.extend(self._way.answer_headers())
+        told = {name.lower() for name, _ in kept}  # what stands behind the proxy may know better
+        kept.extend(pair for pair in self._way.answer_headers() if pair[0].lower() not in told)
         return head(code, kept, phrase), chunked, keep
 
     def finished(self, keep: bool) -> None:

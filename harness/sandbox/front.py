@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,40 +49,42 @@ def reset(transport: asyncio.Transport) -> None:
 
 
 class Front:
-    """A listener on a port of loopback. One fault at a time."""
+    """Listeners on ports of loopback, which do the same. One fault at a time."""
 
-    def __init__(self, port: int, accept: Callable[["Front"], asyncio.Protocol], certificates: Path | None) -> None:
+    def __init__(
+        self, ports: Sequence[int], accept: Callable[["Front"], asyncio.Protocol], certificates: Path | None
+    ) -> None:
         self.fault: Fault | None = None
         self.held = False
         self.draining = False
         self.connections: set[Connection] = set()
-        self._port = port
+        self._ports = ports
         self._accept = accept
         self._certificates = certificates
         self._tls: ssl.SSLContext | None = server_context(certificates) if certificates else None
-        self._server: asyncio.Server | None = None
-        self._listener: socket.socket | None = None  # our own hold on it: it outlives the server in a black hole
+        self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []  # our own hold on them: they outlive the servers in a black hole
         self._fillers: list[socket.socket] = []
 
     async def open(self) -> None:
         """Listen. Raises OSError."""
-        with contextlib.ExitStack() as unless_it_serves:
-            sock = unless_it_serves.enter_context(socket.socket())
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(("127.0.0.1", self._port))
-            sock.listen(_BACKLOG)
-            await self._serve(sock)
-            unless_it_serves.pop_all()
-        self._listener = sock
+        with contextlib.ExitStack() as unless_all_serve:
+            unless_all_serve.callback(self.close_listeners)
+            for port in self._ports:
+                sock = socket.socket()
+                self._listeners.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(("127.0.0.1", port))
+                sock.listen(_BACKLOG)
+                await self._serve(sock)
+            unless_all_serve.pop_all()
 
-    def close_listener(self) -> None:
+    def close_listeners(self) -> None:
         """Refuse from now on; connections stay."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        self._close_servers()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
 
     def shut_all(self) -> int:
         """Close every connection. How many."""
@@ -101,7 +103,7 @@ class Front:
             use_certificate(self._tls, self._certificates, fault.certificate)
         self.fault = fault
         if fault.kind == "refuse":
-            self.close_listener()
+            self.close_listeners()
             self.shut_all()
         elif fault.kind == "stall":
             self._hold()
@@ -126,14 +128,21 @@ class Front:
 
     def close(self) -> None:
         """Close all that it opened."""
-        self.close_listener()
+        self.close_listeners()
         self._close_fillers()
         self.shut_all()
 
     async def _serve(self, listener: socket.socket) -> None:
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self._accept(self), sock=listener.dup(), ssl=self._tls, backlog=_BACKLOG
+        self._servers.append(
+            await asyncio.get_running_loop().create_server(
+                lambda: self._accept(self), sock=listener.dup(), ssl=self._tls, backlog=_BACKLOG
+            )
         )
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     def _hold(self) -> None:
         self.held = True
@@ -147,22 +156,21 @@ class Front:
 
     def _swallow(self) -> None:
         """Stop accepting and fill the backlog ourselves: the kernel then drops every SYN (listen(2), tcp(7))."""
-        assert self._server is not None
-        assert self._listener is not None
-        self._server.close()
-        self._server = None
-        self._listener.listen(0)
-        for _ in range(_FILLERS):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", self._port))
-            self._fillers.append(filler)
+        self._close_servers()
+        for listener in self._listeners:
+            listener.listen(0)
+        for port in self._ports:
+            for _ in range(_FILLERS):
+                filler = socket.socket()
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", port))
+                self._fillers.append(filler)
 
     async def _emerge(self) -> None:
-        assert self._listener is not None
         self._close_fillers()
-        self._listener.listen(_BACKLOG)
-        await self._serve(self._listener)
+        for listener in self._listeners:
+            listener.listen(_BACKLOG)
+            await self._serve(listener)
 
     def _close_fillers(self) -> None:
         for filler in self._fillers:

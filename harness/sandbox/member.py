@@ -50,7 +50,7 @@ class Member:
 
     @property
     def kind(self) -> str:
-        """balancer, router or app."""
+        """balancer, router, app, api or uaa."""
         return self.name.partition("/")[0]
 
     @property

@@ -27,9 +27,19 @@ class Request:
         return None
 
     @property
+    def authority(self) -> str:
+        """The host asked for as it stands in Host, port and all, lower case."""
+        return (self.header(b"host") or b"").decode("latin-1").lower()
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition(b"?")[0].decode("latin-1")
+
+    @property
     def host(self) -> str:
         """The host asked for, without port, lower case."""
-        value = (self.header(b"host") or b"").decode("latin-1").lower()
+        value = self.authority
         return value if value.endswith("]") else value.rpartition(":")[0] or value
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 from harness.sandbox.member import SandboxError
 from harness.sandbox.platform import Ended, Platform
-from harness.sandbox.script import Step, members_of
+from harness.sandbox.script import RULES, Step, members_of
 from harness.sandbox.wire import Drain, Fault, FaultKind, Mend
 
 _FAULTS: dict[str, FaultKind] = {kind: kind for kind in get_args(FaultKind)}
@@ -16,7 +16,7 @@ _FAULTS: dict[str, FaultKind] = {kind: kind for kind in get_args(FaultKind)}
 @contextlib.contextmanager
 def performing(platform: Platform, step: Step) -> Iterator[None]:
     """The step's effect lasts as long as the block. Raises SandboxError."""
-    names = members_of(step.target, platform.config.routers, platform.config.instances)
+    names = members_of(step.target, platform.config.shape)
     with contextlib.ExitStack() as undo:
         if step.do == "restart":
             _each(names, lambda name: _restart(platform, step, name))
@@ -24,6 +24,10 @@ def performing(platform: Platform, step: Step) -> Iterator[None]:
             _roll(platform, step, names)
         elif step.do == "start":
             _each(names, platform.start_member)
+        elif step.do == "rotate_key":
+            platform.rotate_key(step.label)
+        elif step.do == "revoke_tokens":
+            platform.revoke_tokens(step.label)
         else:
             for name in names:
                 _harm(platform, step, name, undo)
@@ -43,14 +47,24 @@ def _harm(platform: Platform, step: Step, name: str, undo: contextlib.ExitStack)
     elif step.do == "freeze":
         member.freeze()
         undo.callback(member.thaw)
+    elif step.do == "unregister":
+        platform.route(name, present=False, step=step.label)
+        undo.callback(_unless_ended, platform, lambda: platform.route(name, present=True, step=step.label))
     else:
-        member.tell(
-            Fault(
-                kind=_FAULTS[step.do], step=step.label, code=step.code or 0, error=step.error, delay=step.by,
-                certificate=step.certificate,
-            )
-        )  # fmt: skip
+        member.tell(_fault(step))
         undo.callback(_unless_ended, platform, lambda: member.alive and member.tell(Mend(step=step.label)))
+
+
+def _fault(step: Step) -> Fault:
+    rule = RULES[step.do]
+    return Fault(
+        kind=_FAULTS[step.do],
+        step=step.label,
+        code=step.code or 0,
+        error=step.error or next(iter(rule.errors), ""),
+        delay=rule.by if step.by is None else step.by,
+        certificate=step.certificate,
+    )
 
 
 def _restart(platform: Platform, step: Step, name: str) -> None:

@@ -1,8 +1,8 @@
 """The platform as a whole: its components' addresses, who is in the routing table, how one is restarted in order."""
 
+import secrets
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -10,11 +10,28 @@ from harness.sandbox.config import SandboxConfig
 from harness.sandbox.member import Member, SandboxError
 from harness.sandbox.ports import Ports
 from harness.sandbox.truth import Truth
-from harness.sandbox.wire import AppSpec, Ask, BalancerSpec, Drain, Route, RouterAddress, RouterSpec
+from harness.sandbox.wire import (
+    ApiSpec,
+    AppSpec,
+    Ask,
+    Backends,
+    BalancerSpec,
+    Drain,
+    Revoke,
+    RotateKey,
+    Route,
+    RouterAddress,
+    RouterSpec,
+    Spec,
+    UaaSpec,
+)
 
+REQUESTS = "requests.jsonl"
+STRANGER = "stranger"  # a user without a role
 _HEALTHY_TIMEOUT = 5.0  # seconds, beyond a few health checks
 _EXIT_SLACK = 5.0  # seconds beyond a drain's longest
 _POLL = 0.005
+_ROUTED = ("app", "api", "uaa")  # kinds of components in the routing table
 
 
 class Ended(Exception):
@@ -30,19 +47,34 @@ class Platform:
         self.config = config
         self.truth = truth
         self.ending = threading.Event()
-        self.port = ports.reserve(config.port)
-        self._file = str(truth.path)
+        self.password = config.password or secrets.token_urlsafe(12)
+        self.client_secret = config.client_secret or secrets.token_urlsafe(12)
+        self.ports = (ports.reserve(config.port), *(ports.reserve() for _ in range(2 if config.api else 0)))
+        self._scheme = "https" if secure else "http"
+        self._folder = folder
         self._certificates = str(folder) if secure else None
-        self._apps = tuple(ports.reserve() for _ in range(config.instances))
+        self._born = time.time()
+        self._rev_sig = secrets.token_hex(4)
+        self._backends = {
+            kind: tuple(ports.reserve() for _ in range(config.shape.count(kind)))
+            for kind in _ROUTED
+        }  # fmt: skip
         self._routers = tuple(
             RouterAddress(f"router/{index}", ports.reserve(), ports.reserve()) for index in range(config.routers)
         )
-        self._registered = set(range(config.instances))
+        self._registered = {kind: set(range(len(held))) for kind, held in self._backends.items()}
         self._table = threading.Lock()
+        names = ["balancer", *(router.name for router in self._routers)]
+        names += [f"{kind}/{index}" for kind, held in self._backends.items() for index in range(len(held))]
         self.members = {
             name: Member(name, folder, nursery, lambda name=name: self._spec(name))  # type: ignore[misc]
-            for name in self._names()
+            for name in names
         }
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Of the app; then of the API and of UAA, where there are any. No slash at the end."""
+        return tuple(f"{self._scheme}://127.0.0.1:{port}" for port in self.ports)
 
     def start(self) -> None:
         """All at once; returns when each serves and the balancer uses every router. Raises SandboxError."""
@@ -71,8 +103,8 @@ class Platform:
         member = self.members[name]
         member.begin()
         member.await_ready()
-        if member.kind == "app":
-            self._route(name, present=True)
+        if member.kind in _ROUTED:
+            self.route(name, present=True)
         elif member.kind == "router":
             self.await_healthy(name)
         else:
@@ -83,8 +115,8 @@ class Platform:
     def stop_member(self, name: str, drain: Drain) -> None:
         """Stop it as the platform does: an instance leaves the routing table first. Raises SandboxError."""
         member = self.members[name]
-        if member.kind == "app":
-            self._route(name, present=False)
+        if member.kind in _ROUTED:
+            self.route(name, present=False)
         member.tell(drain)
         config = self.config
         wait = config.drain_wait if drain.wait is None else drain.wait
@@ -109,42 +141,95 @@ class Platform:
                 raise SandboxError(f"the balancer does not use {router}: its health endpoint does not answer well")
             self.pause(_POLL)
 
-    def _route(self, app: str, present: bool) -> None:
-        index = int(app.partition("/")[2])
+    def route(self, name: str, present: bool, step: str = "") -> None:
+        """An instance joins the routing table, or leaves it. Raises SandboxError."""
+        kind, _, index = name.partition("/")
         with self._table:
             if present:
-                self._registered.add(index)
+                self._registered[kind].add(int(index))
             else:
-                self._registered.discard(index)
+                self._registered[kind].discard(int(index))
             for router in self._routers:
                 member = self.members[router.name]
                 if self._usable(member):
-                    member.tell(Route(app=index, present=present))
+                    member.tell(Route(endpoint=name, present=present, step=step))
+
+    def rotate_key(self, step: str) -> None:
+        """UAA signs with another key, and each Cloud Controller forgets the old one. Raises SandboxError."""
+        self._tell_about_tokens(RotateKey(step=step))
+
+    def revoke_tokens(self, step: str) -> None:
+        """Whatever was issued before is good no more. Raises SandboxError."""
+        self._rev_sig = secrets.token_hex(4)
+        self._tell_about_tokens(Revoke(rev_sig=self._rev_sig, step=step))
+
+    def _tell_about_tokens(self, command: RotateKey | Revoke) -> None:
+        """UAA first: what a Cloud Controller then asks for is new."""
+        for name in sorted(self.members, reverse=True):
+            member = self.members[name]
+            if member.kind == "uaa" or (member.kind == "api" and self._usable(member)):
+                member.tell(command)
 
     @staticmethod
     def _usable(member: Member) -> bool:
         return member.alive and not member.frozen
 
-    def _names(self) -> Iterator[str]:
-        yield "balancer"
-        yield from (router.name for router in self._routers)
-        yield from (f"app/{index}" for index in range(self.config.instances))
-
-    def _spec(self, name: str) -> AppSpec | RouterSpec | BalancerSpec:
-        config = self.config
+    def _spec(self, name: str) -> Spec:
         kind, _, index = name.partition("/")
         if kind == "app":
-            return AppSpec(name=name, index=int(index), port=self._apps[int(index)], truth=self._file)
-        if kind == "balancer":
-            return BalancerSpec(
-                name=name, port=self.port, layer=config.layer, routers=self._routers, health_every=config.health_every,
-                timeout=config.balancer_timeout, certificates=self._certificates, truth=self._file,
+            return AppSpec(
+                name=name, index=int(index), port=self._backends[kind][int(index)], folder=str(self._folder),
+                truth=str(self.truth.path),
             )  # fmt: skip
-        address = self._routers[int(index)]
+        if kind == "api":
+            return self._api_spec(name, self._backends[kind][int(index)])
+        if kind == "uaa":
+            return self._uaa_spec(name, self._backends[kind][int(index)])
+        if kind == "router":
+            return self._router_spec(self._routers[int(index)])
+        config = self.config
+        return BalancerSpec(
+            name=name, ports=self.ports, layer=config.layer, routers=self._routers, health_every=config.health_every,
+            timeout=config.balancer_timeout, certificates=self._certificates, truth=str(self.truth.path),
+        )  # fmt: skip
+
+    def _router_spec(self, address: RouterAddress) -> RouterSpec:
+        config = self.config
+        table = [self._entry("app", config.hosts)]
+        if config.api:
+            _, api, uaa = self.ports
+            table.append(self._entry("api", (*config.api_hosts, f"127.0.0.1:{api}", f"localhost:{api}")))
+            table.append(self._entry("uaa", (*config.uaa_hosts, f"127.0.0.1:{uaa}", f"localhost:{uaa}")))
         return RouterSpec(
-            name=name, port=address.port, health_port=address.health_port, hosts=config.hosts, apps=self._apps,
-            registered=tuple(sorted(self._registered)), drain_wait=config.drain_wait,
-            drain_timeout=config.drain_timeout, dropped_for=config.dropped_for,
-            app_connections=config.app_connections, timeout=config.router_timeout,
-            certificates=self._certificates if config.layer == 4 else None, truth=self._file,
+            name=address.name, port=address.port, health_port=address.health_port, table=tuple(table),
+            drain_wait=config.drain_wait, drain_timeout=config.drain_timeout, dropped_for=config.dropped_for,
+            timeout=config.router_timeout, certificates=self._certificates if config.layer == 4 else None,
+            truth=str(self.truth.path),
+        )  # fmt: skip
+
+    def _entry(self, kind: str, hosts: tuple[str, ...]) -> Backends:
+        app = kind == "app"
+        return Backends(
+            kind=kind, hosts=hosts, ports=self._backends[kind], registered=tuple(sorted(self._registered[kind])),
+            empty="no_endpoints" if app else "unknown_route",
+            connections=self.config.app_connections if app else None,
+        )  # fmt: skip
+
+    def _api_spec(self, name: str, port: int) -> ApiSpec:
+        config = self.config
+        _, api, uaa = self.urls
+        return ApiSpec(
+            name=name, port=port, url=api, uaa_url=uaa, uaa_port=self._backends["uaa"][0], app=config.app,
+            instances=config.instances, stranger=STRANGER, born=self._born, folder=str(self._folder),
+            limit=config.rate_limit, ip_limit=config.ip_rate_limit, interval=config.rate_interval,
+            rev_sig=self._rev_sig, truth=str(self.truth.path), requests=str(self._folder / REQUESTS),
+        )  # fmt: skip
+
+    def _uaa_spec(self, name: str, port: int) -> UaaSpec:
+        config = self.config
+        return UaaSpec(
+            name=name, port=port, url=self.urls[2], username=config.username, stranger=STRANGER,
+            password=self.password, client_id=config.client_id, client_secret=self.client_secret,
+            lifetime=config.token_lifetime, rotate_refresh=config.rotate_refresh, rev_sig=self._rev_sig,
+            folder=str(self._folder), truth=str(self.truth.path), requests=str(self._folder / REQUESTS),
         )  # fmt: skip

@@ -1,11 +1,11 @@
-"""`python -m harness.sandbox.router`: one gorouter. Sends requests to the app's instances by Host, says its own errors
-as gorouter does (X-Cf-RouterError), and drains as it does."""
+"""`python -m harness.sandbox.router`: one gorouter. Sends requests to instances of the app, of Cloud Controller or of
+UAA by Host, says its own errors as gorouter does (X-Cf-RouterError), and drains as it does."""
 
 import asyncio
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.sandbox import component
@@ -16,7 +16,7 @@ from harness.sandbox.front import Front
 from harness.sandbox.message import Headers, Request, answer, reason
 from harness.sandbox.served import Answering, Served
 from harness.sandbox.truth import Truth
-from harness.sandbox.wire import Command, Drain, Fault, Reply, Route, RouterSpec, Spec
+from harness.sandbox.wire import Backends, Command, Drain, Fault, Reply, Route, RouterSpec, Spec
 
 _TRIES = 3  # endpoints of one request
 _ENDPOINT_FAILED = "Registered endpoint failed to handle the request."
@@ -30,11 +30,14 @@ _CODES = {
 
 
 class Table:
-    """The routing table's one route: which instances it has, and which of them failed a short while ago."""
+    """One entry of the routing table: which instances it has, and which of them failed a short while ago."""
 
-    def __init__(self, ports: Sequence[int], registered: Iterable[int], dropped_for: float) -> None:
-        self.endpoints = [Endpoint(f"app/{index}", port) for index, port in enumerate(ports)]
-        self._registered = set(registered)
+    def __init__(self, backends: Backends, dropped_for: float) -> None:
+        self.endpoints = [Endpoint(f"{backends.kind}/{index}", port) for index, port in enumerate(backends.ports)]
+        self._kind = backends.kind
+        self._empty = backends.empty
+        self._cap = backends.connections
+        self._registered = set(backends.registered)
         self._failed: dict[int, float] = {}  # until when, monotonic
         self._dropped_for = dropped_for
         self._turn = 0
@@ -42,7 +45,7 @@ class Table:
     def set(self, index: int, present: bool) -> None:
         """An instance joins, its past forgotten, or leaves. Raises ValueError."""
         if not 0 <= index < len(self.endpoints):
-            raise ValueError(f"there is no app/{index}")
+            raise ValueError(f"there is no {self._kind}/{index}")
         self._failed.pop(index, None)
         if present:
             self._registered.add(index)
@@ -53,18 +56,18 @@ class Table:
         """It failed."""
         self._failed[self.endpoints.index(endpoint)] = now + self._dropped_for
 
-    def pick(self, tried: Iterable[Endpoint], cap: int | None, now: float) -> Endpoint | str:
+    def pick(self, tried: Iterable[Endpoint], now: float) -> Endpoint | str:
         """The next in turn, or the router's word for why there is none."""
         registered = [self.endpoints[index] for index in sorted(self._registered)]
         if not registered:
-            return "no_endpoints"
+            return self._empty
         tried = set(tried)
         fresh = [endpoint for endpoint in registered if endpoint not in tried] or registered
         good = [endpoint for endpoint in fresh if self._failed.get(self.endpoints.index(endpoint), 0.0) <= now]
         if not good:  # gorouter forgets all failures rather than serve nobody
             self._failed.clear()
             good = fresh
-        free = [endpoint for endpoint in good if cap is None or endpoint.in_flight < cap]
+        free = [endpoint for endpoint in good if self._cap is None or endpoint.in_flight < self._cap]
         if not free:
             return "Connection Limit Reached"
         self._turn += 1
@@ -74,8 +77,9 @@ class Table:
 class _Way:
     """One request's way through the table."""
 
-    def __init__(self, router: "Router", request: Request, request_id: bytes) -> None:
+    def __init__(self, router: "Router", table: Table, request: Request, request_id: bytes) -> None:
         self._router = router
+        self._table = table
         self._request = request
         self._id = request_id
         self._tries = 0
@@ -83,11 +87,11 @@ class _Way:
 
     def choose(self, tried: Iterable[Endpoint]) -> Endpoint | bytes:
         self._tries += 1
-        router = self._router
-        chosen = router.table.pick(tried, router.spec.app_connections, time.monotonic())
-        return chosen if isinstance(chosen, Endpoint) else router.error(self._request, chosen, self._id)
+        chosen = self._table.pick(tried, time.monotonic())
+        return chosen if isinstance(chosen, Endpoint) else self._router.error(self._request, chosen, self._id)
 
     def failed(self, endpoint: Endpoint, why: str, dialled: bool) -> bool:
+        self._table.drop(endpoint, time.monotonic())
         self._router.endpoint_failed(endpoint, why)
         return self._tries < _TRIES
 
@@ -113,14 +117,14 @@ class Router:
 
     def __init__(self, spec: RouterSpec, truth: Truth, tasks: asyncio.TaskGroup) -> None:
         self.spec = spec
-        self.table = Table(spec.apps, spec.registered, spec.dropped_for)
+        self._tables = {backends.kind: Table(backends, spec.dropped_for) for backends in spec.table}
+        self._hosts = {host: self._tables[backends.kind] for backends in spec.table for host in backends.hosts}
         self._truth = truth
         self._tasks = tasks
-        self._hosts = frozenset(spec.hosts)
         self._draining = False
         certificates = Path(spec.certificates) if spec.certificates else None
-        self._front = Front(spec.port, lambda front: Served(front, self._serve, self._refuse), certificates)
-        self._health = Front(spec.health_port, lambda front: Served(front, self._check, self._refuse), None)
+        self._front = Front((spec.port,), lambda front: Served(front, self._serve, self._refuse), certificates)
+        self._health = Front((spec.health_port,), lambda front: Served(front, self._check, self._refuse), None)
 
     async def open(self) -> None:
         """See `Component`."""
@@ -130,9 +134,10 @@ class Router:
     async def obey(self, command: Command) -> Reply:
         """See `Component`."""
         if isinstance(command, Route):
-            self.table.set(command.app, command.present)
+            kind, _, index = command.endpoint.partition("/")
+            self._tables[kind].set(int(index), command.present)
             event = "registered" if command.present else "unregistered"
-            return Reply(at=self._truth.note(event, self.spec.name, command.step, app=f"app/{command.app}"))
+            return Reply(at=self._truth.note(event, self.spec.name, command.step, app=command.endpoint))
         return await obey_fault(self._front, self._truth, self.spec.name, command)
 
     async def drain(self, order: Drain) -> None:
@@ -145,12 +150,12 @@ class Router:
         """See `Component`."""
         self._front.close()
         self._health.close()
-        for endpoint in self.table.endpoints:
-            endpoint.close()
+        for table in self._tables.values():
+            for endpoint in table.endpoints:
+                endpoint.close()
 
     def endpoint_failed(self, endpoint: Endpoint, why: str) -> None:
-        """An instance did not answer: it gets nothing for a while."""
-        self.table.drop(endpoint, time.monotonic())
+        """An instance did not answer."""
         self._truth.note("endpoint_failed", self.spec.name, app=endpoint.name, why=why)
 
     def error(self, request: Request, word: str, request_id: bytes, code: int = 0) -> bytes:
@@ -176,10 +181,10 @@ class Router:
 
     def _serve(self, request: Request, served: Served) -> Answering | None:
         request_id = str(uuid.uuid4()).encode()
-        host = request.host
-        if host in self._hosts:
-            return Forwarding(request, served, _Way(self, request, request_id), self._tasks).start()
-        served.send(self.error(request, "unknown_route" if host else "empty_host", request_id))
+        table = self._hosts.get(request.authority) or self._hosts.get(request.host)
+        if table is not None:
+            return Forwarding(request, served, _Way(self, table, request, request_id), self._tasks).start()
+        served.send(self.error(request, "unknown_route" if request.host else "empty_host", request_id))
         served.done(request.keep)
         return None
 

@@ -17,8 +17,9 @@ from harness.sandbox.config import SandboxConfig
 from harness.sandbox.identity import CA
 from harness.sandbox.member import SandboxError
 from harness.sandbox.perform import performing
-from harness.sandbox.platform import Ended, Platform
+from harness.sandbox.platform import REQUESTS, STRANGER, Ended, Platform
 from harness.sandbox.ports import Ports
+from harness.sandbox.resources import ORG, SPACE
 from harness.sandbox.script import Script, ScriptError, Step, check
 from harness.sandbox.truth import Truth
 
@@ -40,7 +41,7 @@ class Sandbox:
     def __init__(self, config: SandboxConfig | None = None, on_step: OnStep | None = None) -> None:
         config = config or SandboxConfig()
         if config.script is not None:
-            check(config.script, config.routers, config.instances, config.layer, config.tls)
+            check(config.script, config.shape)
         self.config = config
         self._on_step = on_step
         self._stack = contextlib.ExitStack()
@@ -67,12 +68,62 @@ class Sandbox:
     @property
     def url(self) -> str:
         """Of the app."""
-        return f"{'https' if self.config.tls else 'http'}://127.0.0.1:{self._running.port}/"
+        return f"{self._running.urls[0]}/"
 
     @property
     def host(self) -> str:
         """The app's name, by which a Host header may call it too."""
         return self.config.host
+
+    @property
+    def api(self) -> str | None:
+        """The Cloud Foundry API's URL, no slash at its end; None where the configuration has no API."""
+        return self._running.urls[1] if self.config.api else None
+
+    @property
+    def username(self) -> str:
+        """A space developer of both spaces."""
+        return self.config.username
+
+    @property
+    def stranger(self) -> str:
+        """A user who may log in, with the same password, and has no role anywhere."""
+        return STRANGER
+
+    @property
+    def password(self) -> str:
+        """Of the users."""
+        return self._running.password
+
+    @property
+    def client_id(self) -> str:
+        """A UAA client with cloud_controller.admin_read_only."""
+        return self.config.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Of the client."""
+        return self._running.client_secret
+
+    @property
+    def app_name(self) -> str:
+        """The app, as the API calls it."""
+        return self.config.app
+
+    @property
+    def org(self) -> str:
+        """The organization's name."""
+        return ORG
+
+    @property
+    def space(self) -> str:
+        """Name of the space that the app is in."""
+        return SPACE
+
+    @property
+    def requests(self) -> Path:
+        """What the API and UAA were asked: the request log. It lives as long as the truth log."""
+        return self._folder / REQUESTS
 
     @property
     def ca(self) -> Path | None:
@@ -103,8 +154,7 @@ class Sandbox:
     def during(self, step: Step) -> Iterator[None]:
         """Its effect lasts as long as the block. A restart or a start is over when the block begins."""
         platform = self._running
-        config = self.config
-        check(Script((step,)), config.routers, config.instances, config.layer, config.tls, by_hand=True)
+        check(Script((step,)), self.config.shape, by_hand=True)
         self._tell(step, "begin", platform.truth.note("begin", step.target, step.label, **_details(step)))
         try:
             with performing(platform, step):
@@ -163,7 +213,7 @@ class Sandbox:
         if config.tls:
             from harness.sandbox.certificates import make_certificates  # slow to import, and seldom wanted
 
-            make_certificates(self._folder, (config.host, "*.apps.localhost", "localhost", "127.0.0.1"))
+            make_certificates(self._folder, _names(config))
         platform = Platform(config, self._folder, truth, ports, nursery, config.tls)
         stack.callback(self._end, platform)
         platform.start()
@@ -187,7 +237,7 @@ class Sandbox:
         """The beginning of the app's answer; empty where there is none."""
         try:
             with contextlib.ExitStack() as stack:
-                sock = stack.enter_context(socket.create_connection(("127.0.0.1", self._running.port), timeout=5))
+                sock = stack.enter_context(socket.create_connection(("127.0.0.1", self._running.ports[0]), timeout=5))
                 if self.ca is not None:
                     context = ssl.create_default_context(cafile=str(self.ca))
                     sock = stack.enter_context(context.wrap_socket(sock, server_hostname="127.0.0.1"))
@@ -229,3 +279,8 @@ def _details(step: Step) -> dict[str, object]:
     if step.lasts is not None:
         told["for"] = step.lasts
     return told
+
+
+def _names(config: SandboxConfig) -> tuple[str, ...]:
+    """What the platform's certificate is good for."""
+    return (config.host, "*.apps.localhost", "localhost", "127.0.0.1", *config.api_hosts, *config.uaa_hosts)

@@ -1,10 +1,13 @@
 """The sandbox in the foreground."""
 
 import json
+import shlex
 import signal
 import subprocess
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.cli.commanding import PROGRAM, cf, environment
 
@@ -33,6 +36,32 @@ def test_its_first_line_is_one_object_and_term_ends_all(tmp_path: Path) -> None:
         if sandbox.poll() is None:
             sandbox.kill()
             sandbox.communicate()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_the_line_that_it_shows_watches_the_api(tmp_path: Path, tls: bool) -> None:
+    command = [*PROGRAM, "sandbox", "--api", *(["--tls"] if tls else [])]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True
+    ) as sandbox:
+        try:
+            assert sandbox.stdout is not None
+            lines: list[str] = []
+            while "Ctrl-C ends it.\n" not in lines:
+                lines.append(sandbox.stdout.readline())
+                assert lines[-1], lines
+            shown = "".join(lines)
+            exported, written, run = (line.strip() for line in lines[-4:-1])
+            secrets = dict(pair.split("=") for pair in exported.removeprefix("export ").split())
+            subprocess.run(written, shell=True, cwd=tmp_path, check=True, timeout=10)
+            words = shlex.split(run)
+            assert words[0] == "cf-harness"
+            wishes = ("--rate", "10/s", "--duration", "2s", "--format", "json")
+            ended = cf(tmp_path, *words[1:], *wishes, **secrets)
+        finally:
+            sandbox.terminate()
+    assert ended.code == 0, (shown, ended)
+    assert [runner.name for runner in ended.verdict.runners] == ["list-apps"]
 
 
 def test_a_script_is_acted_out_once(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from harness.sandbox.load import _KEYS, parse_script
-from harness.sandbox.script import ACTIONS, RULES, check
+from harness.sandbox.script import ACTIONS, RULES, Shape, check
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
@@ -26,9 +26,11 @@ def test_the_example_is_a_script() -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
     script = parse_script("docs/sandbox.md", example.encode())
     assert len(script.steps) == 3
-    check(script, 2, 2, 4, False)
+    check(script, Shape(2, 2))
 
 
 def test_the_object_is_json() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)
-    assert set(json.loads(example)) == {"apps", "ca", "truth", "pid"}
+    assert set(json.loads(example)) == {
+        "apps", "ca", "truth", "pid", "api", "username", "password", "client_id", "client_secret"
+    }  # fmt: skip

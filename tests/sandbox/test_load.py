@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.sandbox import DEPLOYMENTS, Script, ScriptError, Step, deployment, load_script
 from harness.sandbox.load import parse_script
-from harness.sandbox.script import ACTIONS, RULES, check
+from harness.sandbox.script import ACTIONS, RULES, Shape, check
 from harness.units import show_duration
 
 GOOD = """\
@@ -84,6 +84,12 @@ def test_a_script() -> None:
         ("steps:\n  - {do: status, target: apps, for: 1s, code: 200}", "a status from 400 to 599, not 200"),
         ("steps:\n  - {do: status, target: apps, for: 1s, code: x}", "expected a number, not 'x'"),
         ("steps:\n  - {do: status, target: apps, for: 1s, error: x}", "only a router says it"),
+        (
+            "steps:\n  - {do: bbs_away, target: apis, for: 1s, error: x}",
+            "`bbs_away` says CF-StatsUnavailable or CF-Inst",
+        ),
+        ("steps:\n  - {do: bbs_away, target: apps, for: 1s}", "`bbs_away` is for an api, not for an app"),
+        ("steps:\n  - {do: rotate_key, target: uaa, for: 1s}", "steps[0].for: `rotate_key` takes as long as it takes"),
         ("steps:\n  - {do: kill, target: apps, step: ''}", "steps[0].step: expected a name"),
         ("steps: [", "s.yml:1: is not valid YAML"),
         ("a: b: c", "s.yml:1: is not valid YAML"),
@@ -121,27 +127,27 @@ def test_files_that_are_no_scripts(tmp_path: Path) -> None:
 
 def test_what_a_sandbox_of_another_shape_can_not_do() -> None:
     with pytest.raises(ScriptError) as caught:
-        check(read(GOOD), routers=1, instances=1, layer=4, tls=False)
+        check(read(GOOD), Shape(1, 1))
     assert str(caught.value).splitlines() == [
         "s.yml:3: target: there is no router/1: this sandbox has router/0",
         "s.yml:12: do: there is no certificate without TLS",
         "s.yml:13: target: there is no app/1: this sandbox has app/0",
     ]
-    check(read(GOOD), routers=2, instances=2, layer=4, tls=True)
+    check(read(GOOD), Shape(2, 2, tls=True))
 
 
 def test_faults_that_would_overlap_on_one_component() -> None:
     step = Step(at=1, do="stall", target="routers", lasts=2.0, name="first")
     late = Step(at=2.5, do="freeze", target="router/1", lasts=1.0)
-    check(Script((step, replace(late, target="app/1"))), 2, 2, 4, False)
-    check(Script((step, replace(late, at=3.0))), 2, 2, 4, False)
+    check(Script((step, replace(late, target="app/1"))), Shape(2, 2))
+    check(Script((step, replace(late, at=3.0))), Shape(2, 2))
     with pytest.raises(ScriptError, match=r"script: at: router/1 still bears `first` then: begin at 3s or later"):
-        check(Script((late, step)), 2, 2, 4, False)
+        check(Script((late, step)), Shape(2, 2))
 
 
 def test_deployments_at_hand() -> None:
     for name in DEPLOYMENTS:
-        check(deployment(name), 2, 2, 4, False)
+        check(deployment(name), Shape(2, 2))
     with pytest.raises(ScriptError, match="there is rolling_with_drain, rolling_without_drain"):
         deployment("none")
 
@@ -161,7 +167,7 @@ def test_no_text_is_more_than_an_error(text: str | bytes) -> None:
     do=st.sampled_from(ACTIONS),
     at=st.integers(0, 10_000),
     lasts=st.integers(1, 10_000),
-    where=st.sampled_from(["balancer", "router/0", "routers", "app/0", "apps"]),
+    where=st.sampled_from(["balancer", "router/0", "routers", "app/0", "apps", "api/0", "apis", "uaa"]),
 )
 def test_what_is_written_is_read(do: str, at: int, lasts: int, where: str) -> None:
     rule = RULES[do]  # type: ignore[index]
