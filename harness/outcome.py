@@ -68,10 +68,20 @@ class Component(StrEnum):
     LOAD_BALANCER = "load_balancer"
     ROUTER = "router"
     APP = "app"
+    NGINX = "nginx"  # before Cloud Controller
     CLOUD_CONTROLLER = "cloud_controller"
+    DATABASE = "database"  # Cloud Controller's
     UAA = "uaa"
+    DIEGO = "diego"  # its BBS
+    LOG_CACHE = "log_cache"
     TARGET = "target"  # no part could be told from another
     HARNESS = "harness"
+
+
+def is_own(cause: Cause, component: Component) -> bool:
+    """The harness's doing: the tick is unknown. Too many requests to an API are our mistake (THROTTLED at HARNESS); an
+    app that throttles its users is not."""
+    return cause in OWN_CAUSES or (cause is Cause.THROTTLED and component is Component.HARNESS)
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,6 +111,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retried: bool = False  # after a stale kept-alive connection
     request_id: str = ""
     detail: str = ""
+    evidence: str = ""  # why this component, where the detail does not say it
     timings: Timings = Timings()
     paused: float = 0.0  # how long the harness itself was paused during the attempt
 
