@@ -137,6 +137,7 @@ class Frame(msgspec.Struct, kw_only=True, omit_defaults=True, tag="frame"):
 
     seq: int
     at: float  # when it was gathered
+    runner: str = ""  # whose, where one worker serves several
     reached: int = 0  # every ordinal below was reached by the loop (sent, waiting or missed)
     watermark: int = 0  # every ordinal below is settled
     settled: list[tuple[int, int]] = []  # settled ranges above the watermark, ends included
@@ -166,6 +167,7 @@ class Bye(msgspec.Struct, frozen=True, kw_only=True, tag="bye"):
     at: float
     planned: int  # ordinals that were due, from 0
     reason: str
+    runner: str = ""  # as in frames
     problem: str = ""  # what broke, when it ended for a fault of its own
 
 

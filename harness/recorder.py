@@ -23,7 +23,7 @@ from harness.frames import (
     settled_state,
 )
 from harness.histogram import Histogram, count_of, index_of, record
-from harness.outcome import OWN_CAUSES, Cause, Component, Outcome
+from harness.outcome import Cause, Component, Outcome, is_own
 
 EXAMPLES_PER_CAUSE_AND_SECOND = 3
 EXAMPLES_IN_A_FRAME = 400
@@ -281,7 +281,7 @@ class Recorder:
             tally.causes[cause] = tally.causes.get(cause, 0) + count
 
     def _settle(self, first: int, last: int, cause: Cause, component: Component) -> None:
-        kind = "unknown" if cause in OWN_CAUSES else "degraded" if cause is Cause.DEGRADED else "bad"
+        kind = "unknown" if is_own(cause, component) else "degraded" if cause is Cause.DEGRADED else "bad"
         runs = self._runs[kind]
         if runs:
             tail = runs[-1]

@@ -6,6 +6,8 @@ is never written anywhere else.
 
 import msgspec
 
+from harness.cf.target import ApiTarget, Asked, Credentials, Limits
+
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Limits in seconds. `total` runs from the intended start, `first_byte` from the send."""
@@ -43,6 +45,16 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     idle: float = 30.0  # seconds after which an idle connection is closed, before the server would
 
 
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the `cf-api` probe does at each tick, where, and as whom."""
+
+    target: ApiTarget
+    credentials: Credentials
+    asked: Asked
+    limits: Limits
+    run: str = ""  # which one, for the User-Agent
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """One shard of one runner. Worker s of K takes the ticks k = s (mod K); its ordinal j stands for tick s + j K."""
 
@@ -71,6 +83,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     resolve_every: float = 10.0  # seconds between look-ups
     http2: bool = False  # the `http` probe alone
     proxy: str | None = None  # the `http` probe alone
+    operation: Operation | None = None  # the `cf-api` probe alone
+    beside: tuple["Spec", ...] = ()  # runners that the same process serves: those of one foundation's API
     canary: bool = True
     frame_every: float = 0.25  # seconds
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from harness.command import Command
-from harness.conductor.attend import Attendant, Surroundings
+from harness.conductor.attend import Attendant, Surroundings, members_of
 from harness.conductor.clock import Clock, ClockWatch, read
 from harness.conductor.launch import Launch
 from harness.conductor.observe import Observer, Observers, Tick
@@ -77,7 +77,8 @@ class Conductor:
         command: Command | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
-        self._specs = tuple(specs)
+        self._specs = tuple(specs)  # of workers
+        members = [member for spec in self._specs for member in members_of(spec)]
         self._rules = rules
         self._clock = clock
         self._launch = launch
@@ -90,7 +91,7 @@ class Conductor:
         self._requests: list[Request] = []
         self._attendants: tuple[Attendant, ...] = ()
         self._baseline = Baseline(
-            ((spec.runner, Schedule(spec.rate, spec.shard, spec.shards)) for spec in self._specs), rules.baseline
+            ((spec.runner, Schedule(spec.rate, spec.shard, spec.shards)) for spec in members), rules.baseline
         )
         self._start = math.nan
         self._told_of_trouble = False
@@ -120,7 +121,7 @@ class Conductor:
             rules=self._rules.stop,
             handle=self._handle,
             command=self._command,
-            runners=tuple(dict.fromkeys(spec.runner for spec in self._specs)),
+            runners=tuple(dict.fromkeys(member.runner for spec in self._specs for member in members_of(spec))),
             now=self.now,
             good_and_bad=self._good_and_bad,
             request=self._request,
@@ -156,7 +157,7 @@ class Conductor:
         if isinstance(message, Frame):
             self._usage.hear(spec.runner, spec.shard, message)
             if not self._was_ready:  # afterwards it would only grow
-                self._baseline.hear(spec.runner, spec.shard, message)
+                self._baseline.hear(self._ledger.runners[spec.runner].brief, spec.shard, message)
         self._tell(message)
 
     def _tell(self, said: Message | Event | Tick) -> None:
@@ -207,7 +208,8 @@ class Conductor:
             return f"stopped by {self._requests[0].by} before every runner had {baseline}"
         for attendant in self._attendants:
             if attendant.gone:
-                return f"the worker of {attendant.spec.runner} died twice before the run was ready"
+                names = ", ".join(member.runner for member in members_of(attendant.spec))
+                return f"the worker of {names} died twice before the run was ready"
         if self.now() > self._rules.ready_timeout:
             return f"not every runner had {baseline} within {self._rules.ready_timeout:g} s"
         return None

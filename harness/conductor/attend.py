@@ -5,7 +5,7 @@ What it says goes on as it is; nothing is counted here.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -36,14 +36,13 @@ class Surroundings:
 
 
 class Attendant:
-    """Serves one shard of one runner."""
+    """Serves one worker: a shard of a runner, or several runners that share a process."""
 
     def __init__(self, spec: Spec, surroundings: Surroundings) -> None:
         self.spec = spec
         self.gone = False  # dead, and not to be started again
         self._around = surroundings
-        self._schedule = Schedule(spec.rate, spec.shard, spec.shards)
-        self._name = f"worker {spec.runner}/{spec.shard}"
+        self._name = f"worker {'+'.join(member.runner for member in members_of(spec))}/{spec.shard}"
         self._process: WorkerProcess | None = None
         self._stop: Stop | None = None
         self._killed_for = ""
@@ -52,14 +51,14 @@ class Attendant:
 
     async def serve(self) -> None:
         """From the start to the last goodbye. Returns early if the worker is dead for good."""
-        first = self.spec.first
+        firsts = {member.runner: member.first for member in members_of(self.spec)}
         for incarnation in range(RESTARTS + 1):
-            spec = msgspec.structs.replace(self.spec, start=self._around.anchor, incarnation=incarnation, first=first)
+            spec = _reborn(self.spec, self._around.anchor, incarnation, firsts)
             how = await self._serve_one(spec)
             if not how:
                 return
             self.gone = incarnation == RESTARTS
-            first = self._settle_as_lost(spec, how)
+            firsts = self._settle_as_lost(spec, how)
             if self._stop is not None:
                 return
 
@@ -67,7 +66,9 @@ class Attendant:
         """No tick from `at` seconds after the start on; attempts in flight get `drain` seconds."""
         self._stop = Stop(at=at, drain=drain)
         if self.gone:
-            self._settle_as_lost(msgspec.structs.replace(self.spec, incarnation=RESTARTS), "it was not restarted again")
+            firsts = {member.runner: member.first for member in members_of(self.spec)}
+            gone = _reborn(self.spec, self._around.anchor, RESTARTS, firsts)
+            self._settle_as_lost(gone, "it was not restarted again")
         elif self._process is not None:
             self._process.tell(msgspec.json.encode(self._stop) + b"\n")
 
@@ -94,16 +95,17 @@ class Attendant:
         self._process = process
         self._heard_at = self._around.now()
         try:
-            self._around.note(
-                WorkerStarted(
-                    at=self._around.now(),
-                    runner=spec.runner,
-                    shard=spec.shard,
-                    incarnation=spec.incarnation,
-                    first=spec.first,
-                    pid=process.pid,
+            for member in members_of(spec):
+                self._around.note(
+                    WorkerStarted(
+                        at=self._around.now(),
+                        runner=member.runner,
+                        shard=member.shard,
+                        incarnation=member.incarnation,
+                        first=member.first,
+                        pid=process.pid,
+                    )
                 )
-            )
             if self._stop is not None:  # the stop came while it was being started
                 process.tell(msgspec.json.encode(self._stop) + b"\n")
             bye, nonsense = await self._listen(spec, process)
@@ -119,8 +121,10 @@ class Attendant:
         return nonsense or _how(bye, code, self._killed_for)
 
     async def _listen(self, spec: Spec, process: WorkerProcess) -> tuple[Bye | None, str]:
-        """Pass its lines on until they end. Returns its goodbye, and what was wrong with its last line."""
-        bye: Bye | None = None
+        """Pass its lines on until they end. Returns its goodbye (of several, one with a problem, or the last), and what
+        was wrong with its last line."""
+        byes: list[Bye] = []
+        members = {member.runner: member for member in members_of(spec)}
         try:
             async for line in process.messages():
                 message = decode_message(line)
@@ -128,26 +132,52 @@ class Attendant:
                 self._silent = False
                 if len(line) > _LONG:
                     await asyncio.sleep(_REST)
-                self._around.heard(spec, line, message)
+                member = members.get(message.runner) if spec.beside else spec
+                if member is None:
+                    raise ValueError(f"it serves no runner {message.runner!r}")
+                self._around.heard(member, line, message)
                 if isinstance(message, Bye):
-                    bye = message
+                    byes.append(message)
         except (ValueError, msgspec.MsgspecError) as error:
             process.kill()
             return None, f"it was killed for saying something that is no frame: {error}"
-        return bye, ""
+        broken = [bye for bye in byes if bye.problem]
+        return (broken or byes)[-1] if len(byes) == len(members) or broken else None, ""
 
-    def _settle_as_lost(self, spec: Spec, how: str) -> int:
-        """Note the death; returns the first ordinal that is not lost by it."""
+    def _settle_as_lost(self, spec: Spec, how: str) -> dict[str, int]:
+        """Note the death; returns by runner the first ordinal that is not lost by it."""
         now = self._around.now()
-        until = self._schedule.count_until(now) if self._stop is None else self._schedule.first_from(self._stop.at)
-        until = max(until, spec.first)
-        self._around.note(
-            WorkerDied(
-                at=now, runner=spec.runner, shard=spec.shard, incarnation=spec.incarnation, lost_until=until, how=how
+        firsts = {}
+        for member in members_of(spec):
+            schedule = Schedule(member.rate, member.shard, member.shards)
+            until = schedule.count_until(now) if self._stop is None else schedule.first_from(self._stop.at)
+            firsts[member.runner] = until = max(until, member.first)
+            self._around.note(
+                WorkerDied(
+                    at=now,
+                    runner=member.runner,
+                    shard=member.shard,
+                    incarnation=member.incarnation,
+                    lost_until=until,
+                    how=how,
+                )
             )
-        )
-        self._around.lost(spec, until)
-        return until
+            self._around.lost(member, until)
+        return firsts
+
+
+def members_of(spec: Spec) -> tuple[Spec, ...]:
+    """All runners that a worker with this spec serves."""
+    return (spec, *spec.beside)
+
+
+def _reborn(spec: Spec, start: float, incarnation: int, firsts: Mapping[str, int]) -> Spec:
+    """The spec of another incarnation; `firsts`: by runner, the ordinal it goes on with."""
+    own, *beside = (
+        msgspec.structs.replace(member, start=start, incarnation=incarnation, first=firsts[member.runner], beside=())
+        for member in members_of(spec)
+    )
+    return msgspec.structs.replace(own, beside=tuple(beside))
 
 
 async def _end_of(process: WorkerProcess) -> int:

@@ -9,11 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from harness.brief import RunnerBrief
 from harness.frames import Frame
-from harness.outcome import OWN_CAUSES
 from harness.schedule import Schedule
-
-_OWN = frozenset(str(cause) for cause in OWN_CAUSES)
 
 
 class _Shard:
@@ -60,21 +58,21 @@ class Baseline:
             runner = self._runners.setdefault(name, _Runner(schedule.rate))
             runner.shards[schedule.shard] = _Shard(schedule)
 
-    def hear(self, runner: str, shard: int, frame: Frame) -> None:
+    def hear(self, brief: RunnerBrief, shard: int, frame: Frame) -> None:
         """Take a frame in."""
-        seen = self._runners[runner]
+        seen = self._runners[brief.name]
         for key, second in frame.seconds.items():
             seen.attempts += second.sent
             if second.good:
                 seen.good[key] += second.good
             for cause, count in second.causes.items():
                 seen.causes[cause] += count
-                if cause not in _OWN:
+                if brief.counts_as(cause) == "bad":
                     seen.bad[key] += count
         for example in frame.examples:
             if example.cause is not None and example.detail:
                 seen.example = example.detail
-        self.settle(runner, shard, frame.watermark, frame.at)
+        self.settle(brief.name, shard, frame.watermark, frame.at)
 
     def settle(self, runner: str, shard: int, watermark: int, at: float) -> None:
         """All ticks below `watermark` are settled, by time `at`: told by a frame, or because the worker died."""

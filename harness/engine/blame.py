@@ -19,6 +19,7 @@ class Blame(NamedTuple):
     cause: Cause
     component: Component
     detail: str
+    evidence: str = ""  # why this component, where the detail does not say it
 
 
 class Stage:

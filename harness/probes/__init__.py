@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.probes import app, http
+from harness.probes import app, cf_api, http
 from harness.recorder import Recorder
 from harness.spec import Spec
 
 if TYPE_CHECKING:
     from harness.worker.work import Driver
 
-PROBES: dict[str, Callable[..., "Driver"]] = {"app": app.make, "http": http.make}
+PROBES: dict[str, Callable[..., "Driver"]] = {"app": app.make, "http": http.make, "cf-api": cf_api.make}
 
 
 def make_driver(

@@ -160,7 +160,7 @@ class Driver:
         self._metronome.notice_pause(now)
         paused = self._recorder.paused - flight.paused_before
         if blame is not None:
-            blame = tainted_or(blame, paused)
+            blame = tainted_or(self._waiting.late(blame, flight.queued), paused)
         elif late and (paused > 0 or now - flight.reached <= self._total):
             ours = flight.reached - flight.intended + paused
             blame = Blame(Cause.TAINTED, Component.HARNESS, f"answered past its deadline; {ours:.3f} s of it are ours")
@@ -203,6 +203,7 @@ class Driver:
                 retried=flight.retried,
                 request_id=flight.request_id[:200],
                 detail=blame.detail,
+                evidence=blame.evidence,
                 timings=flight.timings(now),
                 paused=paused,
             ),
@@ -245,8 +246,7 @@ class Driver:
             elif looks < 1:
                 heapq.heappush(limits, (now + _LOOK_AGAIN, next(self._entries), flight, epoch, looks + 1, blame, due))
             else:
-                blame = blame or self._out_of_time(flight)
-                self._end(flight, self._waiting.late(blame, flight.queued))
+                self._end(flight, blame or self._out_of_time(flight))
 
     def _out_of_time(self, flight: Flight) -> Blame:
         component = Component.NETWORK if flight.stage in _IN_THE_NETWORK else Component.TARGET

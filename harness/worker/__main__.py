@@ -12,13 +12,14 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 import harness
 from harness.engine.canary import Canary
 from harness.engine.vitals import Vitals
+from harness.errors import HarnessError
 from harness.probes import make_driver
 from harness.recorder import Recorder
 from harness.spec import Spec, Stop, decode_spec
@@ -107,36 +108,55 @@ async def _run(spec: Spec, rest: bytes) -> None:
     loop = asyncio.get_running_loop()
     clock = time.monotonic
     start = spec.start if spec.start is not None else clock() + _WARM_UP
-    recorder = Recorder()
+    recorder = Recorder()  # of the first runner, whose frames tell how the process fares
     _raise_file_limit(spec, recorder)
-    driver = make_driver(
-        spec, start=start, user_agent=f"cf-harness/{harness.__version__}", clock=clock, recorder=recorder
-    )
     vitals = Vitals(clock)
     vitals.watch_collections()
     outlet = Outlet(loop, 1, gone=lambda: os._exit(_GONE))
-    canary = Canary(clock, recorder) if spec.canary else None
-    work = Work(
-        spec, start=start, clock=clock, driver=driver, recorder=recorder, sink=outlet, vitals=vitals, canary=canary
-    )
-    loop.set_exception_handler(work.callback_broke)
+
+    def work_for(member: Spec, recorder: Recorder, vitals: Vitals | None, canary: Canary | None) -> Work:
+        agent = f"cf-harness/{harness.__version__}"
+        driver = make_driver(member, start=start, user_agent=agent, clock=clock, recorder=recorder)
+        return Work(
+            member,
+            start=start,
+            clock=clock,
+            driver=driver,
+            recorder=recorder,
+            sink=outlet,
+            label=member.runner if spec.beside else "",
+            vitals=vitals,
+            canary=canary,
+        )
+
+    works = [
+        work_for(spec, recorder, vitals, Canary(clock, recorder) if spec.canary else None),
+        *(work_for(member, Recorder(), None, None) for member in spec.beside),
+    ]
+    loop.set_exception_handler(works[0].callback_broke)
+
+    def stop_at(at: float, drain: float, reason: str) -> None:
+        for work in works:
+            work.stop(at, drain, reason)
 
     def stop(reason: str) -> None:
-        work.stop(clock() - start, spec.drain, reason)
+        stop_at(clock() - start, spec.drain, reason)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, f"signal {number.name}")
     _Input(
         loop,
         rest,
-        told=lambda message: work.stop(message.at, message.drain, "told to stop"),
+        told=lambda message: stop_at(message.at, message.drain, "told to stop"),
         ended=lambda: stop("its standard input ended") if spec.until is None else None,
         puzzled=recorder.problem,
     )
     gc.collect()
     gc.freeze()  # what lives now lives to the end: the collector need not look at it again
     try:
-        await work.run()
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work.run())
     finally:
         outlet.close()
 
@@ -158,13 +178,21 @@ def main() -> int:
         return 2
     try:
         _loop_runner(spec, rest)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, HarnessError) as error:
         print(f"harness.worker: {error}", file=sys.stderr)
         return 2
     except ExceptionGroup as group:
-        print(f"harness.worker: it broke: {group.exceptions!r}", file=sys.stderr)
+        print(f"harness.worker: it broke: {list(_leaves(group))!r}", file=sys.stderr)
         return 1
     return 0
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _loop_runner(spec: Spec, rest: bytes) -> None:

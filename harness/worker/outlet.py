@@ -27,8 +27,8 @@ class Outlet:
         return not self._rest
 
     def write(self, line: bytes) -> None:
-        """Write a line, as far as it goes; only when `clear`."""
-        self._rest = memoryview(line)
+        """Write a line, as far as it goes; behind one that is stuck it waits."""
+        self._rest = memoryview(bytes(self._rest) + line)
         self._push()
 
     def _push(self) -> None:

@@ -58,7 +58,7 @@ class Sink(Protocol):
 
 
 class Work:
-    """Ties a driver, its recorder and a sink together."""
+    """Ties a driver, its recorder and a sink together. `label` tells its frames from those of others in one sink."""
 
     def __init__(
         self,
@@ -69,11 +69,13 @@ class Work:
         driver: Driver,
         recorder: Recorder,
         sink: Sink,
+        label: str = "",
         vitals: Vitals | None,
         canary: Canary | None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._spec = spec
+        self._label = label
         self._start = start
         self._clock = clock
         self._driver = driver
@@ -151,6 +153,7 @@ class Work:
                         at=self._clock() - self._start,
                         planned=self._driver.metronome.reached,
                         reason="it broke" if problem else self._reason,
+                        runner=self._label,
                         problem=problem[:1000],
                     )
                 )
@@ -180,6 +183,7 @@ class Work:
             in_flight=flying,
         )
         self._seq = frame.seq
+        frame.runner = self._label
         self._sink.write(encode_message(frame))
 
     def _take_health(self) -> None:

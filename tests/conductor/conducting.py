@@ -15,6 +15,7 @@ import uvloop
 from harness.brief import Brief, RunnerBrief
 from harness.command import Command
 from harness.conductor import Conductor, Rules
+from harness.conductor.attend import members_of
 from harness.conductor.clock import Clock, SystemClock
 from harness.conductor.launch import Launch, subprocess_launcher
 from harness.conductor.observe import Tick
@@ -58,7 +59,8 @@ def make_brief(specs: Sequence[Spec], run: str = "r", attempt: int = 1) -> Brief
     """The brief that goes with such specs."""
     runners = {
         spec.runner: RunnerBrief(name=spec.runner, probe="app", target=spec.url, rate=spec.rate, shards=spec.shards)
-        for spec in specs
+        for worker in specs
+        for spec in members_of(worker)
     }
     return Brief(run=run, attempt=attempt, version="0", python="3", runners=tuple(runners.values()), objectives=())
 
