@@ -53,7 +53,7 @@ def _section(part: dict[str, Any], place: str, title: str) -> str:
     for name, key in part["properties"].items():
         default = "**required**" if name in required else _default(key)
         cells = (f"`{name}`", _type(key), default, key.get("description") or _described(key), _example(key))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
 
 

@@ -1,9 +1,12 @@
 """What the judge must know of a plan, written to the journal before the first tick so that every report can be
 rebuilt."""
 
+from typing import Literal
+
 import msgspec
 
 from harness.objectives import Objective
+from harness.outcome import OWN_CAUSES, Cause
 
 
 class RunnerBrief(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +18,13 @@ class RunnerBrief(msgspec.Struct, frozen=True, kw_only=True):
     rate: float  # ticks per second of all shards together
     shards: int
     degraded_is_good: bool = True
+
+    def counts_as(self, cause: str) -> Literal["good", "bad", "unknown"]:
+        """What a tick with this cause is. Too many requests to an API are our mistake; an app that throttles its users
+        is not."""
+        if cause in OWN_CAUSES or (cause == Cause.THROTTLED and self.probe == "cf-api"):
+            return "unknown"
+        return "good" if cause == Cause.DEGRADED and self.degraded_is_good else "bad"
 
 
 class Brief(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,3 +3,5 @@
 
 class HarnessError(Exception):
     """Something the person at the keyboard can mend; its text is the whole message, without a traceback."""
+
+    exit_code = 2

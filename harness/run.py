@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from harness.plan import Plan
 from harness.recording import Said, open_journal
 from harness.report import FILES, REPORTS
 from harness.run_folder import RunError, RunFolder, claim, find_run, write_whole
+from harness.spec import Operation, Spec
 from harness.statistics.ledger import Ledger
 from harness.stop import AbortRule, RunHandle, StopRules, signals_kept
 from harness.verdict import Verdict
@@ -46,14 +48,19 @@ def run(
     takes the place of the plan's. `command` (program and arguments) is run once the run is ready; its end is a stop
     signal too. Secrets are taken from `environ`.
 
-    Raises RunError, JournalError or the plan's error before the first tick; from then on there is a verdict.
+    Raises RunError, JournalError, FoundationError, UnreadyError (the API's runners can't begin) or the plan's error
+    before the first tick; from then on there is a verdict.
     """
     handle = handle if handle is not None else RunHandle()
+    operations, warnings = _prepared(plan, environ)  # a signal ends this at once: nothing has begun
+    plan = replace(plan, warnings=(*plan.warnings, *warnings))
     with signals_kept(handle):
-        specs = plan.specs(environ)
+        specs = plan.specs(environ, operations)
         rules = _rules(plan, stop_file)
         folder = claim(runs_dir, run_id)
-        brief = plan.brief(run=folder.run, attempt=folder.attempt)
+        specs = tuple(_stamped(spec, f"{folder.run}/{folder.attempt}") for spec in specs)
+        apis = {name: operation.target.api for name, operation in operations.items()}
+        brief = plan.brief(run=folder.run, attempt=folder.attempt, apis=apis)
         redacted = plan.redacted()
         try:
             write_whole(folder.plan, msgspec.json.format(msgspec.json.encode(redacted)) + b"\n")
@@ -81,6 +88,25 @@ def run(
         if trouble and not known:
             ledger.note(Problem(at=conductor.now(), text=trouble, spoils=True))
         return _leave_reports(folder, brief, ledger, conductor.now())
+
+
+def _prepared(plan: Plan, environ: Mapping[str, str]) -> tuple[dict[str, Operation], tuple[str, ...]]:
+    if all(runner.probe != "cf-api" for runner in plan.file.runners):
+        return {}, ()
+    from harness.foundation import prepare  # slow to import, and not always wanted
+
+    return prepare(plan, environ, Path.home())
+
+
+def _stamped(spec: Spec, run: str) -> Spec:
+    """API requests carry the run's name: operators can grep for it."""
+    if spec.operation is None:
+        return spec
+    return msgspec.structs.replace(
+        spec,
+        operation=msgspec.structs.replace(spec.operation, run=run),
+        beside=tuple(_stamped(member, run) for member in spec.beside),
+    )
 
 
 def rebuild(folder: RunFolder) -> Verdict:

@@ -99,6 +99,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None
     request_id: str
     detail: str
+    component_evidence: str = ""  # why this component, where the detail does not say it
 
 
 class SecondCell(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,14 +4,20 @@ The figures come from `harness.statistics`; here they are held against the objec
 `verdict.json` has them. The conductor's run and `harness.run.rebuild` both end here.
 """
 
+from collections.abc import Iterator, Mapping
+
 from harness.brief import Brief
+from harness.figures import count, tally
 from harness.judge.decide import decide
 from harness.judge.evidence import harness_report, weaknesses
 from harness.judge.objective import judge_objective
 from harness.judge.phase import phase_reports
 from harness.judge.runner import runner_report
+from harness.statistics.kinds import DEGRADED
 from harness.statistics.ledger import Ledger
-from harness.statistics.view import view_of
+from harness.statistics.outages import by_component
+from harness.statistics.placement import Placement
+from harness.statistics.view import View, view_of
 from harness.verdict import Decision, Verdict
 
 NEVER_READY = 4
@@ -46,9 +52,22 @@ def judge(brief: Brief, ledger: Ledger) -> Verdict:
         objectives=objectives,
         runners=[runner_report(view, placement, f"{brief.run}/{brief.attempt}") for view in views.values()],
         phases=phase_reports(ledger.phases(), views, placement),
-        warnings=[*brief.warnings, *decided.warnings],
+        warnings=[*brief.warnings, *decided.warnings, *_degraded(views, placement)],
         harness=harness_report(brief, ledger),
     )
+
+
+def _degraded(views: Mapping[str, View], placement: Placement) -> Iterator[str]:
+    """Good with a warning: what was answered without all that was asked for, by whose doing, and when."""
+    for name, view in views.items():
+        stretches = [stretch for stretch in view.all_stretches if stretch.kind in DEGRADED]
+        if stretches and view.brief.degraded_is_good:
+            begin, end = (placement.clock(view.axis.time(tick)) for tick in (stretches[0].first, stretches[-1].last))
+            when = f"at {begin}" if view.degraded == 1 else f"from {begin} to {end}"
+            yield (
+                f"{name}: {count(view.degraded)} of {count(view.planned)} degraded, answered without all that was "
+                f"asked for ({tally(by_component(stretches))}), {when}"
+            )
 
 
 def _stopped_by(ledger: Ledger) -> str:

@@ -56,8 +56,8 @@ def harness_report(brief: Brief, ledger: Ledger) -> HarnessReport:
     return HarnessReport(
         version=brief.version,
         python=brief.python,
-        workers=sum(runner.shards for runner in brief.runners),
-        restarts=sum(1 for worker in ledger.started if worker.incarnation > 0),
+        workers=len({worker.pid for worker in ledger.started if worker.incarnation == 0}),  # an API's runners share one
+        restarts=len({worker.pid for worker in ledger.started if worker.incarnation > 0}),
         cpu_seconds=ledger.closed.cpu_seconds if ledger.closed is not None else 0.0,
         peak_rss_bytes=ledger.closed.peak_rss_bytes if ledger.closed is not None else 0,
         clock_drift=ledger.placement().drift(),

@@ -144,6 +144,7 @@ def _examples(view: View, placement: Placement) -> list[Example]:
             status=kept.outcome.status,
             request_id=kept.outcome.request_id,
             detail=kept.outcome.detail,
+            component_evidence=kept.outcome.evidence,
         )
         for kept in chosen
     ]

@@ -11,14 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness import units
+from harness.cf.target import OPERATION_NAMES
 from harness.plan.grammar import ObjectiveError, parse
-from harness.plan.models import PlanFile
+from harness.plan.models import API_KEYS, HTTP_KEYS, MOST_SLOTS, PlanFile
 from harness.plan.nearest import near_to
 from harness.plan.problems import Keys, Problem
 from harness.plan.source import Source
 
 LOAD_LIMIT = 100.0  # requests a second beyond loopback without a word
 _STAGES = ("connect", "tls", "first_byte")
+_OF_AN_APP = ("app-stats", "watch-app")
 
 Mistake = tuple[Keys, str]
 
@@ -39,6 +41,7 @@ def across(source: Source, folder: Path) -> list[Problem]:
             names.setdefault(name, index)
         found += [(("runners", index, *keys), text) for keys, text in _runner(runner, folder)]
     found += _objectives(plan, names)
+    found += _slots(runners)
     found += _stop(plan.get("stop"))
     found += _readiness(plan)
     if plan.get("allow_load") is not True:
@@ -60,10 +63,18 @@ def _read(read_unit: Callable[[object], float], value: Any) -> float | None:
 
 
 def _runner(runner: dict[str, Any], folder: Path) -> Iterator[Mistake]:
-    if runner.get("probe", "app") == "app":
+    probe = runner.get("probe", "app")
+    if probe == "app":
         for key in ("http2", "proxy"):
             if runner.get(key):
                 yield (key,), f"{key} is the http probe's: write probe: http"
+    if probe == "cf-api":
+        yield from _api_runner(runner, folder)
+    elif probe in ("app", "http"):
+        for key in sorted(API_KEYS & runner.keys()):
+            yield (key,), f"{key} is the cf-api probe's: write probe: cf-api"
+        if "url" not in runner and near_to("url", runner) is None:
+            yield (), "'url' is missing: write url: https://app.example.org/"
     timeout = runner.get("timeout")
     if isinstance(timeout, dict):
         total = _read(units.duration, timeout.get("total", "5s"))
@@ -83,6 +94,41 @@ def _runner(runner: dict[str, Any], folder: Path) -> Iterator[Mistake]:
             yield ("tls", "client_key"), "stands without client_cert"
         for key, text in _unusable_files(tls, folder):
             yield ("tls", key), text
+
+
+def _api_runner(runner: dict[str, Any], folder: Path) -> Iterator[Mistake]:
+    for key in sorted(HTTP_KEYS & runner.keys()):
+        hint = ": the API is `api`" if key == "url" else ""
+        yield (key,), f"{key} means nothing to the cf-api probe{hint}"
+    if "operation" not in runner and near_to("operation", runner) is None:
+        yield (), f"'operation' is missing: write operation: list-apps (or {', '.join(OPERATION_NAMES)})"
+    if runner.get("operation") in _OF_AN_APP and "app" not in runner:
+        yield (), f"'app' is missing: {runner['operation']} looks at an app, write app: NAME"
+    if "org" in runner and "space" not in runner:
+        yield ("org",), "stands without space"
+    timeout, tls = runner.get("timeout"), runner.get("tls")
+    if isinstance(timeout, dict) and "tls" in timeout:
+        yield ("timeout", "tls"), "means nothing to the cf-api probe: `connect` holds for the handshake too"
+    if isinstance(tls, dict) and tls.get("server_name"):
+        yield ("tls", "server_name"), "means nothing to the cf-api probe: the API's own name is verified"
+    name = runner.get("credentials")
+    if isinstance(name, str) and name and not (folder / name).is_file():
+        yield ("credentials",), f"{folder / name} is no file"
+
+
+def _slots(runners: list[tuple[int, dict[str, Any]]]) -> Iterator[Mistake]:
+    """Calls in flight at an API, of all its runners: one each at least."""
+    asked: dict[str, list[int]] = {}
+    for index, runner in runners:
+        if runner.get("probe") == "cf-api":
+            asked.setdefault(str(runner.get("api")).rstrip("/").lower(), []).append(index)
+    by_index = dict(runners)
+    for indexes in asked.values():
+        slots = [by_index[index].get("slots", 1) for index in indexes]
+        total = sum(slot for slot in slots if isinstance(slot, int))
+        if total > MOST_SLOTS and len(indexes) > 1:  # else the model says it
+            text = f"{total} calls in flight at one API: at most {MOST_SLOTS}, one a runner at least"
+            yield ("runners", indexes[-1]), text
 
 
 def _unusable_files(tls: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
@@ -170,7 +216,7 @@ def _too_much(runners: list[tuple[int, dict[str, Any]]]) -> Iterator[Mistake]:
 
 def _on_loopback(runner: dict[str, Any]) -> bool:
     try:
-        host = urlsplit(str(runner.get("url"))).hostname or ""
+        host = urlsplit(str(runner.get("url") or runner.get("api"))).hostname or ""
     except ValueError:
         return True  # no URL: told elsewhere
     resolve = runner.get("resolve")

@@ -47,6 +47,8 @@ def _of_objective(plan: Plan, runner: RunnerPlan, objective: Objective) -> Itera
 
 
 def _of_pool(runner: RunnerPlan) -> Iterator[str]:
+    if runner.probe == "cf-api":  # few slots are good manners there
+        return
     rate = runner.rate / shards_of(runner)
     cap, patient = pool_of(runner, rate).cap, math.ceil(rate * runner.timeout.total)
     if cap < patient:

@@ -64,7 +64,7 @@ def _in_words(detail: dict[str, Any]) -> list[tuple[Keys, str]]:
         return [(keys[:-1], f"{keys[-1]!r} is missing{_example(keys)}")]
     if kind == "literal_error":
         if _is_later(detail):
-            return [(keys, f"the probe {value!r} ({LATER_PROBES[value]}) is not in this version: app or http")]
+            return [(keys, f"the probe {value!r} ({LATER_PROBES[value]}) is not in this version: app, http or cf-api")]
         near = near_to(value, _choices(keys)) if isinstance(value, str) else None
         hint = f": did you mean {near!r}?" if near is not None else ""
         return [(keys, f"expected {context['expected']}, not {_shown(value)}{hint}")]

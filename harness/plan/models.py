@@ -6,6 +6,7 @@
 import ipaddress
 import re
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from harness import units
+from harness.cf.target import OPERATION_NAMES, OPERATIONS_GROUP
 from harness.objectives import Indicator
 from harness.outcome import OWN_CAUSES, Cause, Component
 from harness.plan.grammar import NAMES, parse, parse_abort
@@ -36,7 +38,17 @@ from harness.plan.request import (
     twice,
 )
 
-LATER_PROBES = {"cf-api": "watching the API", "locust": "Locust scenarios"}
+LATER_PROBES = {"locust": "Locust scenarios"}
+MOST_SLOTS = 8  # calls in flight at a Cloud Controller, of all runners: its VMs have few threads
+API_KEYS = frozenset(("api", "operation", "app", "org", "space", "slots", "credentials", "refresh_token"))
+"""Keys of a runner that only the cf-api probe has."""
+HTTP_KEYS = frozenset(
+    (
+        "url", "connections", "expect", "method", "headers", "body", "body_limit", "resolve", "resolve_every", "pool",
+        "workers", "http2",
+    )
+)  # fmt: skip
+"""Those that it has not."""
 CAUSES = tuple(str(cause) for cause in Cause if cause not in OWN_CAUSES)
 COMPONENTS = tuple(str(component) for component in Component if component is not Component.HARNESS)
 _NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
@@ -71,6 +83,14 @@ Size = Annotated[
     BeforeValidator(units.size),
     _text(rf"^\s*{_NUMBER}\s*(B|kB|KB|KiB|MB|MiB|GB|GiB)\s*$", "10MiB", "500kB", unit="size"),
 ]
+
+
+def _operation(value: str) -> str:
+    if value not in OPERATION_NAMES:
+        others = {entry.name for entry in entry_points(group=OPERATIONS_GROUP)}
+        if value not in others:
+            raise ValueError(f"there is no operation {value!r}: {nearest(value, (*OPERATION_NAMES, *sorted(others)))}")
+    return value
 
 
 def _runner_name(value: str) -> str:
@@ -252,16 +272,17 @@ class RunnerPlan(Model):
 
     name: Name
     """Unique; the label everywhere."""
-    url: Url
-    """The target. No user, password or token in it."""
-    probe: Literal["app", "http"] = "app"
-    """app: the engine, HTTP/1.1. http: httpx, for HTTP/2 and proxies, at low rates."""
+    url: Url | None = None
+    """The target; required, but for cf-api. No user, password or token in it."""
+    probe: Literal["app", "http", "cf-api"] = "app"
+    """app: the engine, HTTP/1.1. http: httpx, for HTTP/2 and proxies, at low rates. cf-api: an operation on the
+    platform's API."""
     rate: Rate = 10.0
-    """Attempts, whatever the answers: 1/h to 1000000/s."""
+    """Attempts, whatever the answers: 1/h to 1000000/s. Of cf-api 1/s by default."""
     connections: Literal["keep-alive", "fresh"] = "keep-alive"
     """fresh: a connection for each attempt."""
     timeout: Timeout = Timeout()
-    """A duration (the total), or limits by stage."""
+    """A duration (the total), or limits by stage. Of cf-api 10s by default."""
     tls: TlsSettings = TlsSettings()
     """How the server is verified, and how we present ourselves."""
     expect: Expectation = Expectation()
@@ -291,7 +312,34 @@ class RunnerPlan(Model):
     proxy: Annotated[str, AfterValidator(check_proxy)] | None = Field(
         default=None, examples=["http://proxy.example.org:3128"]
     )
-    """The http probe's: proxy URL, without a password."""
+    """The http and cf-api probes': proxy URL, without a password."""
+    api: Url | None = Field(default=None, examples=["https://api.example.org"])
+    """cf-api: the platform's API; default: what `cf api` was last told."""
+    operation: Annotated[str, AfterValidator(_operation), _text(rf"^{_NAME}$", "list-apps")] | None = None
+    """cf-api, required: info, login, list-apps, app-stats, list-routes, list-spaces, watch-app, or one that another
+    package brings."""
+    app: str | None = Field(default=None, min_length=1, examples=["healthcheck"])
+    """cf-api: the app that app-stats and watch-app look at."""
+    org: str | None = Field(default=None, min_length=1, examples=["my-org"])
+    """cf-api: the organization of `space`."""
+    space: str | None = Field(default=None, min_length=1, examples=["my-space"])
+    """cf-api: look at this space alone; default: with `cf login` the targeted one, else all that can be seen."""
+    slots: int | None = Field(default=None, ge=1, le=MOST_SLOTS, examples=[2])
+    """cf-api: operations in flight at once, at most 8 of all runners of an API; default: 2, or fewer where runners are
+    many."""
+    credentials: FileName | None = Field(default=None, examples=["credentials.yml"])
+    """cf-api: file with username and password, or client_id and client_secret. The environment goes before it
+    (CF_CLIENT_ID and CF_CLIENT_SECRET, or CF_USERNAME and CF_PASSWORD); without any of them what `cf login` left."""
+    refresh_token: bool = False
+    """cf-api: with `cf login`, use its refresh token too. Where UAA rotates them this logs the CLI out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gently(cls, value: Any) -> Any:
+        """An API is no app: it is asked less often, and takes longer."""
+        if isinstance(value, dict) and value.get("probe") == "cf-api":
+            return {"rate": "1/s", "timeout": "10s", **value}
+        return value
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import units
 from harness.plan.grammar import parse
@@ -13,9 +13,10 @@ from harness.plan.source import Source
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line changes, for every runner of the plan. Texts as they were typed."""
+    """What the command line changes, for every runner of the plan that has the key. Texts as they were typed."""
 
     url: str | None = None
+    api: str | None = None
     rate: str | None = None
     duration: str | None = None
     timeout: str | None = None
@@ -28,6 +29,18 @@ class Overrides:
 
 
 NO_CHANGES = Overrides()
+
+
+class _Whose(NamedTuple):
+    """The runners that an option is about."""
+
+    api: bool  # those of the cf-api probe, or all others
+    absent: str  # what is said where there are none
+
+
+_API = "cf-api"
+_OF_HTTP = _Whose(False, "every runner of the plan is a cf-api runner, which has no such thing (its target is --api)")
+_OF_API = _Whose(True, "no runner of the plan is a cf-api runner (the target of the others is --url)")
 
 
 def override(source: Source, overrides: Overrides) -> Source:
@@ -47,20 +60,21 @@ class _Change:
 
     def source(self) -> Source:
         wanted = self._wanted
-        for key, text, check in (
-            ("url", wanted.url, check_url),
-            ("rate", wanted.rate, units.rate),
-            ("timeout", wanted.timeout, units.duration),
-        ):
-            if self._usable(f"--{key}", text, check):
-                self._for_runners(f"--{key}", key, text)
+        if self._usable("--url", wanted.url, check_url):
+            self._for_runners("--url", "url", wanted.url, _OF_HTTP)
+        if self._usable("--api", wanted.api, check_url):
+            self._for_runners("--api", "api", wanted.api, _OF_API)
+        if self._usable("--rate", wanted.rate, units.rate):
+            self._for_runners("--rate", "rate", wanted.rate)
+        if self._usable("--timeout", wanted.timeout, units.duration):
+            self._for_runners("--timeout", "timeout", wanted.timeout)
         if wanted.fresh:
-            self._for_runners("--fresh", "connections", "fresh")
+            self._for_runners("--fresh", "connections", "fresh", _OF_HTTP)
         if wanted.insecure:
             self._within_runners("--insecure", "tls", {"verify": False})
         headers = dict(filter(None, map(self._header, wanted.headers)))
         if headers:
-            self._within_runners("-H", "headers", headers)
+            self._within_runners("-H", "headers", headers, _OF_HTTP)
         if self._usable("--duration", wanted.duration, units.duration):
             self._duration(str(wanted.duration))
         if self._usable("--ready-timeout", wanted.ready_timeout, units.duration):
@@ -85,24 +99,29 @@ class _Change:
             return False
         return True
 
-    def _runners(self) -> list[Any]:
-        """The runners to change: a list of our own."""
+    def _runners(self, option: str, whose: "_Whose | None") -> list[tuple[int, dict[str, Any]]]:
+        """The runners that an option changes, copies of our own, with their places. It is a mistake if none does."""
         runners = self._value.get("runners")
         if not isinstance(runners, list):
             return []
         self._value["runners"] = copy = [dict(runner) if isinstance(runner, dict) else runner for runner in runners]
-        return copy
+        entries = [(index, runner) for index, runner in enumerate(copy) if isinstance(runner, dict)]
+        if whose is None:
+            return entries
+        chosen = [(index, runner) for index, runner in entries if (runner.get("probe") == _API) is whose.api]
+        if entries and not chosen:
+            self._wrong(option, ValueError(whose.absent))
+        return chosen
 
-    def _for_runners(self, option: str, key: str, value: Any) -> None:
-        for index, runner in enumerate(self._runners()):
-            if isinstance(runner, dict):
-                runner[key] = value
-                self._options["runners", index, key] = option
+    def _for_runners(self, option: str, key: str, value: Any, whose: "_Whose | None" = None) -> None:
+        for index, runner in self._runners(option, whose):
+            runner[key] = value
+            self._options["runners", index, key] = option
 
-    def _within_runners(self, option: str, key: str, values: dict[str, Any]) -> None:
+    def _within_runners(self, option: str, key: str, values: dict[str, Any], whose: "_Whose | None" = None) -> None:
         """Sets keys within a part of each runner; a part that is none is told by the models."""
-        for index, runner in enumerate(self._runners()):
-            if isinstance(runner, dict) and isinstance(part := runner.get(key, {}), dict):
+        for index, runner in self._runners(option, whose):
+            if isinstance(part := runner.get(key, {}), dict):
                 names = {name.lower() for name in values}
                 kept = {name: value for name, value in part.items() if name.lower() not in names}
                 runner[key] = kept | values

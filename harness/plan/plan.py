@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import harness
 from harness.brief import Brief, RunnerBrief
+from harness.cf.target import ApiTarget, Credentials, Limits
 from harness.objectives import Gate, Objective, Tolerance
 from harness.plan.grammar import Condition, parse, parse_abort
-from harness.plan.models import FromEnvironment, PlanFile, RunnerPlan, StopPlan
+from harness.plan.models import MOST_SLOTS, FromEnvironment, PlanFile, RunnerPlan, StopPlan
 from harness.plan.problems import PlanError, Problem
 from harness.plan.request import check_value, status_ranges
-from harness.spec import Expect, Pool, Spec, Timeouts, Tls
+from harness.spec import Expect, Operation, Pool, Spec, Timeouts, Tls
 from harness.units import show_duration
 
 RATE_PER_WORKER = 50_000
@@ -24,6 +27,8 @@ _FEWEST_CONNECTIONS = 16
 _MOST_WARM = 64
 _WARM_LATENCY = 0.05  # seconds of answers in flight that the warm pool is made for
 _BURST = 0.002  # seconds of ticks that may be sent in one go: twice the rate for a millisecond, see engine/pace.py
+_USUAL_SLOTS = 2
+STALLED_BY_DESIGN = frozenset({"app-stats", "login", "watch-app"})
 _WINDOW_ATTEMPTS = 20  # that a default window holds at least
 
 
@@ -76,14 +81,21 @@ class Plan:
                     phases=tuple(entry.tolerate.phases),
                 )
                 bound.append(_bind(entry.objective, condition, runner.name, Gate(entry.gate), tolerate))
-            if not own:
+            if not own and runner.probe == "cf-api":
+                gate = Gate.WARN if runner.operation in STALLED_BY_DESIGN else Gate.ENFORCE
+                bound += [
+                    _bind(text, parse(text), runner.name, gate, default=True)
+                    for text in default_api_objectives(runner.rate)
+                ]
+            elif not own:
                 bound += [
                     _bind(text, parse(text), runner.name, default=True) for text in default_objectives(runner.rate)
                 ]
         return tuple(bound)
 
-    def brief(self, *, run: str, attempt: int) -> Brief:
-        """What the judge must know, for the journal."""
+    def brief(self, *, run: str, attempt: int, apis: Mapping[str, str] | None = None) -> Brief:
+        """What the judge must know, for the journal. `apis`: by name the API of runners that don't say it."""
+        known = apis or {}
         share, stretch = self.file.bounds.max_blind
         return Brief(
             run=run,
@@ -94,7 +106,7 @@ class Plan:
                 RunnerBrief(
                     name=runner.name,
                     probe=runner.probe,
-                    target=runner.url,
+                    target=runner.url or f"{runner.operation} at {runner.api or known.get(runner.name, 'the API')}",
                     rate=runner.rate,
                     shards=shards_of(runner),
                     degraded_is_good=runner.degraded == "good",
@@ -109,8 +121,9 @@ class Plan:
             warnings=self.warnings,
         )
 
-    def specs(self, environ: Mapping[str, str]) -> tuple[Spec, ...]:
-        """One for each runner and shard, with the secrets from `environ`. Raises PlanError: all missing variables."""
+    def specs(self, environ: Mapping[str, str], operations: Mapping[str, Operation] | None = None) -> tuple[Spec, ...]:
+        """One for each worker, with the secrets from `environ` and, by name, what the API's runners do. Raises
+        PlanError: all missing variables."""
         wrong = [
             Problem(self.source, None, f"runners[{index}].headers.{name}", text)
             for index, runner in enumerate(self.file.runners)
@@ -119,9 +132,54 @@ class Plan:
         ]
         if wrong:
             raise PlanError(wrong)
-        return tuple(
-            self._spec(runner, shard, environ) for runner in self.file.runners for shard in range(shards_of(runner))
+        of_apis: dict[tuple[ApiTarget, Credentials], list[Spec]] = {}
+        specs = []
+        for runner in self.file.runners:
+            if runner.probe == "cf-api":
+                operation = (operations or {})[runner.name]
+                crew = of_apis.setdefault((operation.target, operation.credentials), [])
+                crew.append(self._api_spec(runner, operation))
+            else:
+                specs += [self._spec(runner, shard, environ) for shard in range(shards_of(runner))]
+        for first, *others in of_apis.values():
+            specs.append(msgspec.structs.replace(first, beside=tuple(others)))
+        return tuple(specs)
+
+    def _api_spec(self, runner: RunnerPlan, operation: Operation) -> Spec:
+        slots = self.slots_of(runner)
+        total = runner.timeout.total
+        return Spec(
+            runner=runner.name,
+            probe=runner.probe,
+            rate=runner.rate,
+            url=operation.target.api,
+            timeouts=Timeouts(connect=total, tls=total, first_byte=total, total=total),
+            pool=Pool(warm=0, cap=slots, handshakes=slots),
+            max_lag=self.file.bounds.max_lag,
+            drain=self.stop.drain,
+            operation=operation,
         )
+
+    def slots_of(self, runner: RunnerPlan) -> int:
+        """Call slots of an API's runner: what all runners of one API leave one another."""
+        if runner.slots is not None:
+            return runner.slots
+        api = str(runner.api).rstrip("/").lower()
+        beside = [
+            other
+            for other in self.file.runners
+            if other.probe == "cf-api" and str(other.api).rstrip("/").lower() == api
+        ]
+        unsaid = sum(other.slots is None for other in beside)
+        left = MOST_SLOTS - sum(other.slots or 0 for other in beside)
+        return max(1, min(_USUAL_SLOTS, left // unsaid))
+
+    def limits_of(self, runner: RunnerPlan) -> Limits:
+        """Of one operation of an API's runner. A stage without a limit of its own has none but the total, which the
+        worker's driver keeps."""
+        timeout = runner.timeout
+        none = 2 * timeout.total + 60
+        return Limits(connect=timeout.connect or none, read=timeout.first_byte or none, total=timeout.total)
 
     def _spec(self, runner: RunnerPlan, shard: int, environ: Mapping[str, str]) -> Spec:
         shards = shards_of(runner)
@@ -136,7 +194,7 @@ class Plan:
             rate=runner.rate,
             shard=shard,
             shards=shards,
-            url=runner.url,
+            url=runner.url or "",
             method=runner.method,
             headers=headers,
             body=(runner.body or "").encode(),
@@ -149,10 +207,10 @@ class Plan:
             ),
             tls=Tls(
                 verify=tls.verify,
-                ca=self._path(tls.ca),
+                ca=self.path(tls.ca),
                 server_name=tls.server_name,
-                client_cert=self._path(tls.client_cert),
-                client_key=self._path(tls.client_key),
+                client_cert=self.path(tls.client_cert),
+                client_key=self.path(tls.client_key),
             ),
             expect=Expect(
                 statuses=status_ranges(runner.expect.status),
@@ -169,7 +227,8 @@ class Plan:
             proxy=runner.proxy,
         )
 
-    def _path(self, name: str | None) -> str | None:
+    def path(self, name: str | None) -> str | None:
+        """A file that the plan names, absolute."""
         return None if name is None else str((self.folder / name).absolute())
 
     def redacted(self) -> dict[str, Any]:
@@ -225,6 +284,12 @@ def default_objectives(rate: float) -> tuple[str, ...]:
         f"silence < {show_duration(silence)}",
         f"success >= 95% over {show_duration(window)}",
     )
+
+
+def default_api_objectives(rate: float) -> tuple[str, ...]:
+    """Those of an API operation. They only warn for those that a routine deployment of Diego stalls by design."""
+    outage = max(10.0, math.ceil(3 / rate))
+    return ("success >= 99.95%", f"longest_outage < {show_duration(outage)}")
 
 
 def _bind(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness import units
-from harness.plan.models import PlanFile
+from harness.plan.models import API_KEYS, HTTP_KEYS, PlanFile
 
 _SHOW: dict[str, Callable[[Any], str]] = {
     "duration": units.show_duration,
@@ -24,6 +24,11 @@ def schema() -> dict[str, Any]:
     text = result["$defs"]["ObjectivePlan"]["properties"]["objective"]
     objectives["items"] = {"anyOf": [_only(text), objectives["items"]]}
     runner = result["$defs"]["RunnerPlan"]["properties"]
+    result["$defs"]["RunnerPlan"] |= {
+        "if": {"properties": {"probe": {"const": "cf-api"}}, "required": ["probe"]},
+        "then": {"required": ["operation"], "properties": dict.fromkeys(sorted(HTTP_KEYS), False)},
+        "else": {"required": ["url"], "properties": dict.fromkeys(sorted(API_KEYS), False)},
+    }
     total = result["$defs"]["Timeout"]["properties"]["total"]
     runner["timeout"] = {
         "anyOf": [_only(total), {"$ref": "#/$defs/Timeout"}],

@@ -1,6 +1,6 @@
 """Why a tick is not simply good, as one small number, so that millions of ticks fit into arrays."""
 
-from harness.outcome import OWN_CAUSES, Cause, Component
+from harness.outcome import Cause, Component, is_own
 
 Kind = int
 """A cause and a component in one number; 0 is good."""
@@ -15,7 +15,7 @@ _KINDS = {
 }
 _PAIRS = {kind: pair for pair, kind in _KINDS.items()}
 
-UNKNOWN = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause in OWN_CAUSES)
+UNKNOWN = frozenset(kind for kind, (cause, component) in _PAIRS.items() if is_own(cause, component))
 WAITED = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause in (Cause.CUT, Cause.POOL_LIMIT))
 """Unknown, though the target was asked or would have been: it had not answered. No mercy for these."""
 DEGRADED = frozenset(kind for kind, (cause, _) in _PAIRS.items() if cause is Cause.DEGRADED)

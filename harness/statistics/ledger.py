@@ -22,7 +22,7 @@ from harness.events import (
     WorkerStarted,
 )
 from harness.frames import VERSION, Bye, Frame, Hello, Message, Second
-from harness.outcome import OWN_CAUSES, Cause
+from harness.outcome import Cause
 from harness.statistics.kinds import DEGRADED
 from harness.statistics.outages import Axis, Spell, doubted, outages
 from harness.statistics.phases import Phase, phases_of
@@ -224,13 +224,15 @@ class Ledger:
             good += second.good
             for cause, count in second.causes.items():
                 causes[cause] = causes.get(cause, 0) + count
-                if cause in OWN_CAUSES:
-                    unknown += count
-                elif cause != Cause.DEGRADED:
-                    bad += count
-                elif not book.brief.degraded_is_good:
-                    bad += count
-                    good -= count
+                match book.brief.counts_as(cause):
+                    case "unknown":
+                        unknown += count
+                    case "bad":
+                        bad += count
+                        if cause == Cause.DEGRADED:  # it was told among the good ones
+                            good -= count
+                    case "good":
+                        pass
         return Tally(sent, good, bad, unknown, causes)
 
     def outages(self, runner: str, since: float | None = None) -> list[Spell]:

@@ -76,9 +76,10 @@ def test_a_misspelt_key_stands_for_no_other_that_is_missing(tmp_path: Path) -> N
 
 
 def test_a_later_probes_keys_are_not_told_one_by_one(tmp_path: Path) -> None:
-    said = complaints(tmp_path, "runners: [{name: a, probe: cf-api, api: x, operation: list-apps, rate: 2}]\n")
+    said = complaints(tmp_path, "runners: [{name: a, probe: locust, users: 5, rate: 2}]\n")
     assert said == [
-        "plan.yml:1: runners[0].probe: the probe 'cf-api' (watching the API) is not in this version: app or http",
+        "plan.yml:1: runners[0].probe: the probe 'locust' (Locust scenarios) is not in this version: "
+        "app, http or cf-api",
         "plan.yml:1: runners[0].rate: expected a rate with its unit, such as \"2/s\" or \"6/min\"",
     ]  # fmt: skip
 

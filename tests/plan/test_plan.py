@@ -264,3 +264,40 @@ def test_much_load_beyond_loopback_takes_a_word(tmp_path: Path, keys: str, refus
 def test_the_load_of_all_runners_counts(tmp_path: Path) -> None:
     text = "runners: [{name: a, url: http://h/, rate: 60/s}, {name: b, url: http://h/, rate: 60/s}]\n"
     assert complaints(tmp_path, text)[0].startswith("plan.yml:1: runners: 120 requests a second beyond loopback")
+
+
+MIXED = """
+runners:
+  - {name: app, url: "http://127.0.0.1/"}
+  - {name: login, probe: cf-api, operation: login, api: "http://127.0.0.1:1"}
+"""
+
+
+def test_options_change_the_runners_that_they_are_about(tmp_path: Path) -> None:
+    overrides = Overrides(
+        url="http://127.0.0.1/x", api="http://127.0.0.1:2", rate="5/s", fresh=True, headers=("X-A: b",)
+    )
+    app, login = loaded(tmp_path, MIXED, overrides).file.runners
+    assert (app.url, app.api, app.rate, app.connections, app.headers) == (
+        "http://127.0.0.1/x", None, 5.0, "fresh", {"X-A": "b"}
+    )  # fmt: skip
+    assert (login.url, login.api, login.rate, login.headers) == (None, "http://127.0.0.1:2", 5.0, {})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "option"),
+    [
+        (Overrides(url="http://127.0.0.1/"), "--url"),
+        (Overrides(fresh=True), "--fresh"),
+        (Overrides(headers=("X-A: b",)), "-H"),
+    ],
+)
+def test_an_option_that_is_about_no_runner_is_a_mistake(tmp_path: Path, overrides: Overrides, option: str) -> None:
+    only_api = "\n".join(line for line in MIXED.splitlines() if "name: app" not in line)
+    (said,) = complaints(tmp_path, only_api, overrides)
+    assert said.startswith(f"{option}: every runner of the plan is a cf-api runner")
+
+
+def test_an_api_for_no_runner_is_a_mistake(tmp_path: Path) -> None:
+    (said,) = complaints(tmp_path, SLIGHT, Overrides(api="http://127.0.0.1:2"))
+    assert said.startswith("--api: no runner of the plan is a cf-api runner")

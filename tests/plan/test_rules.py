@@ -31,9 +31,9 @@ REFUSED = [
     ("rate: 1e9/s", "rate", "'1e9/s' is not a rate: write \"10/s\", \"6/min\" or \"1/h\""),
     ("rate: 0/s", "rate", "'0/s' is out of bounds: from 1/h to 1000000/s"),
     ("rate: -1/s", "rate", "'-1/s' is not a rate: write \"10/s\", \"6/min\" or \"1/h\""),
-    ("probe: htp", "probe", "expected 'app' or 'http', not 'htp': did you mean 'http'?"),
-    ("probe: cf-api", "probe", "the probe 'cf-api' (watching the API) is not in this version: app or http"),
-    ("probe: locust", "probe", "the probe 'locust' (Locust scenarios) is not in this version: app or http"),
+    ("probe: htp", "probe", "expected 'app', 'http' or 'cf-api', not 'htp': did you mean 'http'?"),
+    ("probe: locust", "probe", "the probe 'locust' (Locust scenarios) is not in this version: app, http or cf-api"),
+    ("operation: info", "operation", "operation is the cf-api probe's: write probe: cf-api"),
     ("connections: keepalive", "connections",
      "expected 'keep-alive' or 'fresh', not 'keepalive': did you mean 'keep-alive'?"),
     ("connections: true", "connections", "expected 'keep-alive' or 'fresh', not true"),
@@ -95,7 +95,7 @@ def test_a_runners_key_is_refused(tmp_path: Path, key: str, place: str, text: st
 
 def test_a_key_that_is_like_no_other_gets_the_list(tmp_path: Path) -> None:
     (said,) = complaints(tmp_path, f"{SLIGHT}    quux: 5\n")
-    assert "unknown key 'quux': one of body, body_limit, connections," in said
+    assert "unknown key 'quux': one of api, app, body, body_limit, connections," in said
     assert said.endswith("url, workers")
 
 
@@ -177,7 +177,8 @@ BAD_PLAN_KEYS = [
     ("objectives: [{objective: p99 < 1s, tolerate: {causes: [missed]}}]", "objectives[0].tolerate.causes[0]",
      "'missed' is the harness's own: such ticks are unknown, and never counted as bad"),
     ("objectives: [{objective: p99 < 1s, tolerate: {components: [harness]}}]", "objectives[0].tolerate.components[0]",
-     "there is no 'harness': one of app, cloud_controller, dns, load_balancer, network, router, target, uaa"),
+     "there is no 'harness': one of app, cloud_controller, database, diego, dns, load_balancer, log_cache, "
+     "network, nginx, router, target, uaa"),
     ("objectives: [p99 < 1s, p99 < 1s]", "objectives[1]", "the same as objectives[0] for runner app: keep one"),
     ("objectives: [p99 < 1s over 60s, {objective: p99 < 1000ms, window: 1m, runner: app}]", "objectives[1]",
      "the same as objectives[0] for runner app: keep one"),

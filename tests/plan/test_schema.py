@@ -14,17 +14,27 @@ from tests.plan import test_plan, test_rules
 from tests.plan.planning import SLIGHT
 
 ROOT = Path(__file__).parents[2]
+API = """runners:
+  - {name: list-apps, probe: cf-api, api: "https://api.example.org", operation: list-apps, rate: 2/s, timeout: 20s}
+  - {name: app-stats, probe: cf-api, operation: app-stats, app: web, org: o, space: s, slots: 3, degraded: bad}
+  - {name: info, probe: cf-api, operation: info, tls: {verify: false}, proxy: "http://proxy.example.org:3128"}
+"""
 GOOD = [
+    API,
     test_plan.EXAMPLE.replace("    tls: {ca: platform-ca.pem}", "    tls: {}"),
     *(f"{SLIGHT}    {key}\n" for key in test_rules.ACCEPTED),
     *(f"{SLIGHT}{key}\n" for key in test_rules.GOOD_PLAN_KEYS),
 ]
 BAD = [
+    API.replace("slots: 3", "slots: 9"), API.replace("20s", "20"),
+    API.replace("operation: info", "workers: 2, operation: info"), API.replace(", operation: info", ""),
     "runners: []", "objectives: []", "runners: [5]", "runners: [{name: a}]", f"{SLIGHT}foo: 1",
     f"{SLIGHT}objectives: x",
     *(f"{SLIGHT}    {key}" for key in (
         "rate: 3", "rate: nan", "rate: 1e9/s", "rate: -1/s", "rate:", "rat: 5/s", "timeout: 5", "timeout: 5s5s",
-        "timeout: {conect: 1s}", "probe: cf-api", "connections: keepalive", "method: get", "tls: {verify: yes}", "tls:",
+        "timeout: {conect: 1s}", "probe: cf-api",
+        "probe: locust", "operation: info", "slots: 2",
+        "connections: keepalive", "method: get", "tls: {verify: yes}", "tls:",
         "headers: [a]", "headers: {X-A: 5}", "headers: {X-A: {enw: B}}", "body: 5", "body_limit: 5", "pool: {max: 0}",
         "pool: {max: 50001}", "pool: {max: '5'}", "workers: 65", "workers: 1.5", "degraded: ok",
         "expect: {status: 2.5}", "resolve: {h: 5}", "http2: 1")),
