@@ -11,7 +11,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.runs ## two scripted deployments on the sandbox, watched and judged, in under a minute
+demo: $(VENV)/.runs ## two scripted deployments on the sandbox, apps and API watched and judged, in under a minute
 	@$(VENV)/bin/cf-harness demo
 
 test: $(VENV)/.tests ## everything that CI checks
@@ -23,8 +23,9 @@ format: $(VENV)/.tests ## mend what ruff can mend
 	@test -x .tox/lint/bin/ruff || $(VENV)/bin/tox run -q -e lint --notest
 	@.tox/lint/bin/ruff check --fix -q .; .tox/lint/bin/ruff format .
 
-docs: $(VENV)/.runs ## write docs/plan.md anew, from the plan's models
+docs: $(VENV)/.runs ## write docs/plan.md and docs/api-faults.md anew, from the code
 	@$(VENV)/bin/python docs/generate_plan.py
+	@PYTHONPATH=. $(VENV)/bin/python docs/generate_api_faults.py
 
 lock: ## write requirements/*.txt anew
 	@scripts/lock

@@ -3,9 +3,11 @@
 The tests of the harness itself (`tests/`) are not touched by any of this.
 """
 
+import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,8 @@ _SUITES = Path(__file__).parent / "suites"
 _PLAN = pytest.StashKey[Plan]()
 _VERDICT = pytest.StashKey[Verdict]()
 _SANDBOX = pytest.StashKey[ExitStack]()
+_ENVIRON = pytest.StashKey[Mapping[str, str]]()
+_REFUSED = pytest.StashKey[int]()
 
 _PASS, _FAIL, _USAGE, _INCONCLUSIVE = 0, 1, 2, 3
 _OF_PYTEST = {
@@ -37,7 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the suites."""
     group = parser.getgroup("cf-harness", "suites of cf-harness")
     group.addoption("--plan", metavar="FILE", help="the plan (default: the suite's own plan.yml)")
-    group.addoption("--url", metavar="URL", help="the target of every runner (default: the plan's, or the sandbox)")
+    group.addoption("--url", metavar="URL", help="the app to call (default: the plan's, or the sandbox)")
+    group.addoption("--api", metavar="URL", help="the Cloud Foundry API to call (default: the plan's, or the sandbox)")
     group.addoption("--rate", metavar="RATE", help="the rate of every runner, such as 10/s")
     group.addoption("--duration", metavar="TIME", help="stop after this time, such as 5m (default: on TERM or INT)")
     group.addoption("--stop-file", metavar="FILE", help="stop when this file appears")
@@ -68,6 +73,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | pytest.E
         return code
     if _SANDBOX in config.stash:
         config.stash[_SANDBOX].close()
+    if _REFUSED in config.stash:
+        return config.stash[_REFUSED]
     if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and _VERDICT in config.stash:
         return config.stash[_VERDICT].exit_code
     return _OF_PYTEST.get(pytest.ExitCode(code), _INCONCLUSIVE)
@@ -80,17 +87,29 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if suite is None:
         return
     option = config.option
-    url = option.url
+    config.stash[_ENVIRON] = os.environ
     try:
-        if option.plan is None and url is None and not option.collectonly:
-            from harness.sandbox import Sandbox, SandboxConfig  # only a suite without a target needs it
-
-            stack = config.stash[_SANDBOX] = ExitStack()
-            url = stack.enter_context(Sandbox(SandboxConfig())).url
-        overrides = Overrides(url=url, rate=option.rate, duration=option.duration)
-        config.stash[_PLAN] = load_plan(option.plan or suite / "plan.yml", overrides)
+        overrides = Overrides(url=option.url, api=option.api, rate=option.rate, duration=option.duration)
+        plan = load_plan(option.plan or suite / "plan.yml", overrides)
+        if option.plan is None and option.url is None and option.api is None and not option.collectonly:
+            overrides = _on_a_sandbox(config, plan, overrides)
+            plan = load_plan(suite / "plan.yml", overrides)
+        config.stash[_PLAN] = plan
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _on_a_sandbox(config: pytest.Config, plan: Plan, overrides: Overrides) -> Overrides:
+    """Start one that has what the plan's runners call, and aim them at it. Raises SandboxError."""
+    from harness.sandbox import Sandbox, SandboxConfig  # only a suite without a target needs it
+
+    probes = {runner.probe for runner in plan.file.runners}
+    stack = config.stash[_SANDBOX] = ExitStack()
+    sandbox = stack.enter_context(Sandbox(SandboxConfig(api=2 if "cf-api" in probes else 0)))
+    if sandbox.api is not None:
+        secrets = {"CF_CLIENT_ID": sandbox.client_id, "CF_CLIENT_SECRET": sandbox.client_secret}
+        config.stash[_ENVIRON] = {**os.environ, **secrets}
+    return replace(overrides, url=sandbox.url if probes != {"cf-api"} else None, api=sandbox.api)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -110,8 +129,15 @@ def verdict(pytestconfig: pytest.Config) -> Verdict:
     with capture.global_and_fixture_disabled(), watching(plan, quiet=False, live=False) as observers:
         print(flush=True)  # pytest has not ended its line
         try:
-            made = run(plan, runs_dir=Path(option.runs_dir), stop_file=stop_file, observers=observers)
+            made = run(
+                plan,
+                runs_dir=Path(option.runs_dir),
+                stop_file=stop_file,
+                observers=observers,
+                environ=pytestconfig.stash[_ENVIRON],
+            )
         except HarnessError as error:
+            pytestconfig.stash[_REFUSED] = error.exit_code
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     pytestconfig.stash[_VERDICT] = made
     return made

@@ -25,7 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return INCONCLUSIVE
     except HarnessError as error:
         complain(str(error))
-        return USAGE
+        return error.exit_code
     except KeyboardInterrupt:
         complain("interrupted")
         return INCONCLUSIVE

@@ -55,6 +55,7 @@ _RUN_EXAMPLES = f"""
  cf-harness run https://app.example.org/ --rate 50/s --fresh
  cf-harness run plan.yml --objective 'p99 < 300ms' -o junit.xml
  cf-harness run plan.yml -H 'Authorization: {{env: TOKEN}}'
+ cf-harness run plan.yml --api https://api.example.org
  cf-harness run plan.yml --while -- bosh -d cf deploy cf.yml
 
 It ends on Ctrl-C or TERM, when --duration is over, when the stop file
@@ -156,7 +157,13 @@ def run(
     ] = False,
     url: Annotated[
         str | None,
-        typer.Option("--url", metavar="URL", help="The target of every runner of the plan.", rich_help_panel=TRAFFIC),
+        typer.Option("--url", metavar="URL", help="The app that the plan's runners call.", rich_help_panel=TRAFFIC),
+    ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(
+            "--api", metavar="URL", help="The Cloud Foundry API that its cf-api runners call.", rich_help_panel=TRAFFIC
+        ),
     ] = None,
     yes: Annotated[
         bool,
@@ -217,6 +224,7 @@ def run(
 
     overrides = Overrides(
         url=url,
+        api=api,
         rate=rate,
         duration=duration,
         timeout=timeout,
@@ -310,6 +318,18 @@ def sandbox(
         typer.Option("--format", metavar="FORMAT", help="How it says that it serves: text or json."),
     ] = SandboxFormat.TEXT,
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
+    api: Annotated[
+        bool, typer.Option("--api", metavar="", help="With the Cloud Foundry API: two Cloud Controllers and UAA.")
+    ] = False,
+    rate_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Requests of one user that each Cloud Controller takes in an hour.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Serve a small Cloud Foundry on loopback until Ctrl-C or TERM, and act out a deployment's faults."""
     from harness.cli.sandbox import serve_sandbox
@@ -324,6 +344,8 @@ def sandbox(
         once=once,
         form=form,
         port=port,
+        api=api,
+        rate_limit=rate_limit,
     )
 
 

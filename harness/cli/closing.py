@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.figures import clock, count, seconds, tally
 from harness.report.layout import WIDTH, wrap
-from harness.verdict import Decision, Outage, Verdict
+from harness.verdict import Decision, Outage, RunnerReport, Verdict
 
 
 def closing(verdicts: Sequence[Verdict], runs_dir: Path, plan: Path, program: str = "cf-harness") -> list[str]:
@@ -26,8 +26,9 @@ def closing(verdicts: Sequence[Verdict], runs_dir: Path, plan: Path, program: st
         f"  {program} run https://app.example.org/",
         "      ten requests a second to an app of yours, until Ctrl-C",
         f"  {program} run {file} --url https://app.example.org/ \\",
-        "      --while -- make deploy",
-        "      this demo's plan, for as long as your own deployment lasts",
+        "      --api https://api.example.org --while -- make deploy",
+        "      this demo's plan, for as long as your own deployment lasts; as whom it",
+        "      calls your API is in the environment (docs/foundation.md)",
     ]
 
 
@@ -38,24 +39,27 @@ def _seen(verdict: Verdict) -> str:
     steps = f"{len(names)} steps of a deployment" if len(names) != 1 else "one step of a deployment"
     judged = f"{verdict.verdict.upper()}, exit code {verdict.exit_code}."
     if not failed:
-        return f"{count(attempts)} requests went through {steps}, and not one failed: {judged}"
-    said = f"{count(failed)} of {count(attempts)} requests failed during {steps}"
-    worst = _worst(verdict)
-    if worst is not None:
-        runner, outage = worst
-        verb = "was" if len(outage.phases) == 1 else "were"
-        during = f", while {_listed(outage.phases)} {verb} under way" if outage.phases else ""
-        end = f"to {clock(outage.end, 3)} UTC" if outage.end else "to the end"
-        said += (
-            f". The longest outage was one of {seconds(outage.seconds)} for {runner}, {clock(outage.start, 3)} {end}"
-            f"{during} ({tally(outage.causes)})"
-        )
+        return f"{count(attempts)} attempts went through {steps}, and not one failed: {judged}"
+    said = f"{count(failed)} of {count(attempts)} attempts failed during {steps}"
+    users = _worst([runner for runner in verdict.runners if runner.probe != "cf-api"])
+    if users is not None:
+        said += f". The longest outage of the app was one of {_told(*users)}"
+    developers = _worst([runner for runner in verdict.runners if runner.probe == "cf-api"])
+    if developers is not None:
+        said += f"; of the API, one of {_told(*developers)}"
     return f"{said}: {judged}"
 
 
-def _worst(verdict: Verdict) -> tuple[str, Outage] | None:
-    found = [(runner.name, outage) for runner in verdict.runners for outage in runner.outages]
+def _worst(runners: Sequence[RunnerReport]) -> tuple[str, Outage] | None:
+    found = [(runner.name, outage) for runner in runners for outage in runner.outages]
     return max(found, key=lambda item: item[1].seconds, default=None)
+
+
+def _told(runner: str, outage: Outage) -> str:
+    verb = "was" if len(outage.phases) == 1 else "were"
+    during = f", while {_listed(outage.phases)} {verb} under way" if outage.phases else ""
+    end = f"to {clock(outage.end, 3)} UTC" if outage.end else "to the end"
+    return f"{seconds(outage.seconds)} for {runner}, {clock(outage.start, 3)} {end}{during} ({tally(outage.causes)})"
 
 
 def _listed(names: Sequence[str]) -> str:

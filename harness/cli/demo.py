@@ -1,4 +1,5 @@
-"""The verb `demo`: two deployments of the sandbox, watched and judged. One nobody notices, the other users do.
+"""The verb `demo`: two deployments of the sandbox, watched and judged. One nobody notices, the other users and
+developers do.
 
 Each step of a deployment is handed to the run as a mark, so that an outage stands beside the step that caused it.
 """
@@ -24,14 +25,20 @@ from harness.sandbox import Sandbox, SandboxConfig, Step
 from harness.verdict import Decision, Verdict
 
 PLAN = """\
-# The plan of `cf-harness demo`: users on kept-alive and on fresh connections.
+# The plan of `cf-harness demo`: users on kept-alive and on fresh connections, and developers who call the API.
+# CF_CLIENT_ID and CF_CLIENT_SECRET say as whom; the demo's own are made anew for each sandbox.
 runners:
   - {{name: app, url: "{url}", rate: 50/s}}
   - {{name: app-fresh, url: "{url}", rate: 20/s, connections: fresh}}
+  - {{name: list-apps, probe: cf-api, api: "{api}", operation: list-apps, rate: 2/s}}
+  - {{name: app-stats, probe: cf-api, api: "{api}", operation: app-stats, app: {app}, rate: 2/s}}
+  - {{name: login, probe: cf-api, api: "{api}", operation: login, rate: 2/s}}
 objectives:
   - success >= 99.9%
-  - longest_outage < 250ms
+  - {{objective: longest_outage < 250ms, runner: app}}
+  - {{objective: longest_outage < 250ms, runner: app-fresh}}
 """
+_APIS = 2  # Cloud Controllers
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,7 @@ class Part:
 
     title: str
     story: str
-    steps: tuple[Step, ...]
-    apart: float | None  # seconds between two steps' begins; None: one begins when the one before it is over
+    groups: tuple[tuple[Step, ...], ...]  # steps of a group overlap
     expected: Decision
 
 
@@ -49,23 +55,26 @@ PARTS = (
     Part(
         "1 of 2: a rolling deployment, with drain",
         "Two routers are restarted, one after the other. Each one first tells the load balancer that it is leaving, "
-        "waits until that is known, and finishes what it has begun. Nobody should notice.",
+        "waits until that is known, and finishes what it has begun. Users call an app meanwhile, developers the API. "
+        "Nobody should notice.",
         tuple(
-            Step(do="restart", target=f"router/{number}", name=f"restart router/{number}", drain_wait=1.0)
+            (Step(do="restart", target=f"router/{number}", name=f"restart router/{number}", drain_wait=1.0),)
             for number in range(2)
         ),
-        None,
         Decision.PASS,
     ),
     Part(
         "2 of 2: the same, without drain",
-        "Now drain_wait is 0, and the second restart begins before the first one is over. Users should notice, and "
-        "the report should say when, why, and during which step.",
-        tuple(
-            Step(do="restart", target=f"router/{number}", name=f"restart router/{number}", drain_wait=0.0, down=0.6)
-            for number in range(2)
+        "Now drain_wait is 0, and the second restart begins before the first one is over. Then UAA, of which there is "
+        "only one, restarts too. Users and developers should notice, and the report should say who, when, why, and "
+        "during which step.",
+        (
+            tuple(
+                Step(do="restart", target=f"router/{number}", name=f"restart router/{number}", drain_wait=0.0, down=0.6)
+                for number in range(2)
+            ),
+            (Step(do="restart", target="uaa", name="restart uaa", down=1.5),),
         ),
-        0.2,
         Decision.FAIL,
     ),
 )
@@ -94,10 +103,13 @@ def show_demo(runs_dir: Path, *, quiet: bool, live: bool | None) -> int:
 def _play(part: Part, file: Path, wishes: Wishes) -> Verdict:
     """One deployment of a sandbox of its own, from readiness to a little after its end."""
     handle = RunHandle()
-    with Sandbox(SandboxConfig(), on_step=handle.mark) as sandbox:
-        _write_plan(file, sandbox.url)
-        with Deployment(sandbox, part.steps, part.apart, handle) as deployment:
-            verdict = watched(load_plan(file), wishes, handle=handle, also=(deployment,))
+    with Sandbox(SandboxConfig(api=_APIS), on_step=handle.mark) as sandbox:
+        _write_plan(file, sandbox)
+        identity = {"CF_CLIENT_ID": sandbox.client_id, "CF_CLIENT_SECRET": sandbox.client_secret}
+        with Deployment(sandbox, part.groups, handle) as deployment:
+            verdict = watched(
+                load_plan(file), wishes, handle=handle, also=(deployment,), environ={**os.environ, **identity}
+            )
     return verdict
 
 
@@ -111,10 +123,11 @@ def _program() -> str:
     return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))
 
 
-def _write_plan(file: Path, url: str) -> None:
+def _write_plan(file: Path, sandbox: Sandbox) -> None:
+    text = PLAN.format(url=sandbox.url, api=sandbox.api, app=sandbox.app_name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, PLAN.format(url=url).encode())
+        write_whole(file, text.encode())
     except OSError as error:
         raise RunError(f"can't write to {file.parent}: {error.strerror or error}; choose another --runs-dir") from error
 

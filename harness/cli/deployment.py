@@ -1,4 +1,7 @@
-"""The demo's deployment: begins when the run is ready, and asks for the stop a little after its last step."""
+"""The demo's deployment: begins when the run is ready, and asks for the stop a little after its last step.
+
+Steps of one group overlap, as instance groups of one `bosh deploy` may; groups follow one another.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -15,17 +18,17 @@ from harness.sandbox.platform import Ended
 from harness.statistics.ledger import Ledger
 
 _BEFORE = 3.0  # seconds of calm before the first step …
+_BETWEEN = 1.0  # … between two groups …
 _AFTER = 3.0  # … and after the last
+_APART = 0.2  # seconds between the begins of two steps of a group
 
 
 class Deployment:
     """A context manager around a run, and an observer of it. Leaving it ends the sandbox's steps, too."""
 
-    def __init__(self, sandbox: Sandbox, steps: Sequence[Step], apart: float | None, handle: RunHandle) -> None:
-        """`apart`: seconds between two steps' begins; None: one begins when the one before it is over."""
+    def __init__(self, sandbox: Sandbox, groups: Sequence[Sequence[Step]], handle: RunHandle) -> None:
         self._sandbox = sandbox
-        self._steps = steps
-        self._apart = apart
+        self._groups = groups
         self._handle = handle
         self._over = threading.Event()  # the run has ended
         self._thread = threading.Thread(target=self._deploy, name="deployment")
@@ -47,21 +50,25 @@ class Deployment:
             self._thread.start()
 
     def _deploy(self) -> None:
-        if self._over.wait(_BEFORE):
-            return
+        calm = _BEFORE
+        for group in self._groups:
+            if self._over.wait(calm):
+                return
+            self._perform_all(group)
+            calm = _BETWEEN
+        if not self._over.wait(_AFTER):
+            self._handle.request("the end of the deployment")
+
+    def _perform_all(self, group: Sequence[Step]) -> None:
         under_way: list[threading.Thread] = []
-        for step in self._steps:
+        for step in group:
             thread = threading.Thread(target=self._perform, args=(step,), name=step.label)
             thread.start()
             under_way.append(thread)
-            if self._apart is None:
-                thread.join()
-            if self._over.wait(self._apart or 0.0):
+            if self._over.wait(_APART):
                 break
         for thread in under_way:
             thread.join()
-        if not self._over.wait(_AFTER):
-            self._handle.request("the end of the deployment")
 
     def _perform(self, step: Step) -> None:
         try:

@@ -13,7 +13,7 @@ from time import perf_counter
 from harness.events import StopRequested
 from harness.frames import Frame, Health, Message
 from harness.histogram import Histogram, merge_into, percentile_bounds
-from harness.outcome import OWN_CAUSES
+from harness.outcome import Cause
 from harness.statistics.kinds import UNKNOWN
 from harness.statistics.ledger import Ledger
 from harness.statistics.outages import Spell, by_cause, by_component
@@ -137,7 +137,7 @@ class _Gaze:
                 tally.good,
                 tally.bad,
                 tally.unknown,
-                {c: n for c, n in tally.causes.items() if c not in OWN_CAUSES},
+                {c: n for c, n in tally.causes.items() if book.brief.counts_as(c) == "bad" or c == Cause.DEGRADED},
             )
             if key > current - RECENT:
                 merge_into(recent, second.whole_latency())

@@ -1,6 +1,7 @@
 """The verb `run`: a target becomes a plan, the plan a verdict, and the verdict goes where it was asked for."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +49,10 @@ def watched(
     stop_file: Path | None = None,
     command: Sequence[str] | None = None,
     also: Sequence[Observer] = (),
+    environ: Mapping[str, str] = os.environ,
 ) -> Verdict:
-    """Run the plan with somebody looking on, as far as that is wished for; `also` are observers besides."""
+    """Run the plan with somebody looking on, as far as that is wished for; `also` are observers besides, and secrets
+    come from `environ`."""
     with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command) as observers:
         return run(
             plan,
@@ -59,4 +62,5 @@ def watched(
             stop_file=stop_file,
             command=command,
             observers=(*observers, *also),
+            environ=environ,
         )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from rich.cells import cell_len
 
@@ -15,13 +16,26 @@ def test_it_tells_what_was_seen_and_what_to_type() -> None:
     text = " ".join(" ".join(lines).split())
     assert "and not one failed: PASS, exit code 0." in text
     attempts = sum(runner.attempts for runner in failed().runners)
-    assert f"19 of {attempts:,} requests failed during 2 steps of a deployment" in text
-    assert "one of 1.90 s for app, 12:04:45.120 to 12:04:47.020 UTC" in text
+    assert f"19 of {attempts:,} attempts failed during 2 steps of a deployment" in text
+    assert "The longest outage of the app was one of 1.90 s for app, 12:04:45.120 to 12:04:47.020 UTC" in text
     assert "while `restart router 1` was under way (connect refused 17, reset 2): FAIL, exit code 1." in text
     assert f"cf-harness report {failed().run} " in text
     assert "cf-harness run runs/demo.yml --url https://" in text
     assert "--runs-dir" not in text
+    assert "of the API" not in text
     assert max(map(cell_len, lines)) <= 80
+
+
+def test_users_and_developers_are_told_apart() -> None:
+    bad = failed()
+    (outage,) = bad.runners[0].outages
+    slow = msgspec.structs.replace(outage, seconds=2.5, phases=["restart uaa"], causes={"router": 5})
+    login = msgspec.structs.replace(bad.runners[0], name="login", probe="cf-api", outages=[slow])
+    both = msgspec.structs.replace(bad, runners=[*bad.runners, login])
+    text = " ".join(" ".join(closing([passed(), both], Path("runs"), Path("runs/demo.yml"))).split())
+    assert "of the app was one of 1.90 s for app," in text
+    assert "; of the API, one of 2.50 s for login," in text
+    assert "while `restart uaa` was under way (router 5): FAIL" in text
 
 
 def test_other_folders_are_named_as_a_shell_reads_them() -> None:

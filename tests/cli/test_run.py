@@ -22,7 +22,7 @@ SCENES = {
     "quiet": ["run", "plan.yml", "--url", "{good}", "--duration", "1s", "--format", "json", "--quiet"],
     "bad": ["run", "{flaky}", "--rate", "20/s", "--duration", "3s"],
     "short": ["run", "short.yml", "--url", "{good}", *WHILE, "exit 0"],
-    "closed": ["run", "{closed}", "--ready-timeout", "2s"],
+    "closed": ["run", "{closed}", "--ready-timeout", "6s"],
     "command": ["run", "{good}", "--format", "json", *WHILE, "echo loud; exit 7"],
     "both": [
         "run",

@@ -1,0 +1,1 @@
+"""What the platform's developers see while it is deployed."""
