@@ -63,6 +63,18 @@ ITEMS = (
     Item("oracle", "9. The deterministic oracle", "python -m bench.oracle", "see its figures",
          "Scripted deployments on a virtual clock, with pauses of the harness, through the real engine, worker and "
          "conductor code."),
+    Item("attribution", "10. Attribution on the API", "python -m bench.attribution", "5 minutes",
+         "Random trials (operation, fault, moment) of the API's client against the sandbox, faults and right answers "
+         "as in docs/api-faults.md. One that names nobody though the evidence was there is wrong, and so is a guess "
+         "that is wrong. Besides, all operations at 2/s in one run while Diego's BBS stands still for a minute."),
+    Item("tokens", "11. Tokens of the API", "python -m bench.tokens", "7 minutes",
+         "Eight sessions, 20 operations a second in all, access tokens that live for 5 s, refresh tokens that rotate; "
+         "then UAA is away for 30 s."),
+    Item("api_stop", "12. Stop with every call stalled", "python -m bench.api_stop", "3 minutes",
+         "The API answers nothing any more, an operation may take 60 s, then TERM comes."),
+    Item("api", "13. Cost of watching the API", "python -m bench.api", "20 minutes",
+         "20 operations a second in all against the sandbox; CPU and memory of conductor and worker, not the "
+         "sandbox's. Flat as in 3."),
 )  # fmt: skip
 
 _BAD_INPUT = """## 8. Bad input

@@ -1,0 +1,15 @@
+"""Fault × operation: load balancer and routers."""
+
+from tests.api.faults import WAY, Fault
+from tests.api.matrix import see_cell, see_rest
+from tests.api.played import Played
+
+PLATFORM = WAY
+
+
+def test_who_tells_what(played: Played, fault: Fault, operation: str) -> None:
+    see_cell(played, fault, operation)
+
+
+def test_nothing_else_went_wrong(played: Played, operation: str) -> None:
+    see_rest(played, operation)
