@@ -27,7 +27,7 @@ OPERATIONS = ("login", "list-apps", "app-stats", "info")
 LOUD = """
 import logging, os
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.long]
 logging.basicConfig(
     level=logging.DEBUG,
     force=True,
