@@ -23,11 +23,12 @@ from tests.sandbox.calling import by_password, tokens
 from tests.worker.process import until
 
 WORD, CLIENTS_WORD = 'pass+word "7/&%ü=', "cl1ent's & s3cret?"
+pytestmark = pytest.mark.long
+
 OPERATIONS = ("login", "list-apps", "app-stats", "info")
 LOUD = """
 import logging, os
 
-pytestmark = [pytest.mark.long, pytest.mark.long]
 logging.basicConfig(
     level=logging.DEBUG,
     force=True,
