@@ -3,39 +3,33 @@
 `docs/plan.md` and the JSON Schema are made from here: a docstring under a key is what people read about it.
 """
 
-import ipaddress
-import re
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from harness import units
-from harness.cf.target import OPERATION_NAMES, OPERATIONS_GROUP
 from harness.objectives import Indicator
-from harness.outcome import OWN_CAUSES, Cause, Component
-from harness.plan.grammar import NAMES, parse, parse_abort
-from harness.plan.nearest import nearest
+from harness.plan.grammar import parse
 from harness.plan.problems import Keys, Mistakes
-from harness.plan.request import (
-    check_header,
-    check_header_name,
-    check_pattern,
-    check_proxy,
-    check_url,
-    check_variable,
-    status_ranges,
-    twice,
+from harness.plan.request import check_header, check_header_name, check_proxy, check_variable, twice
+from harness.plan.texts import (
+    AbortText,
+    Address,
+    CauseName,
+    ComponentName,
+    Duration,
+    FileName,
+    Name,
+    ObjectiveText,
+    Operation,
+    Pattern,
+    Rate,
+    Share,
+    Size,
+    StatusCodes,
+    Url,
+    within,
 )
 
 LATER_PROBES = {"locust": "Locust scenarios"}
@@ -49,118 +43,6 @@ HTTP_KEYS = frozenset(
     )
 )  # fmt: skip
 """Those that it has not."""
-CAUSES = tuple(str(cause) for cause in Cause if cause not in OWN_CAUSES)
-COMPONENTS = tuple(str(component) for component in Component if component is not Component.HARNESS)
-_NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
-_NUMBER = r"[0-9]+(\.[0-9]+)?"
-
-
-def _text(pattern: str, *examples: str, **more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples), **more})
-
-
-def _within(low: str, high: str) -> AfterValidator:
-    """Bounds of a duration, both included."""
-
-    def check(value: float) -> float:
-        if not units.duration(low) <= value <= units.duration(high):
-            raise ValueError(f"{units.show_duration(value)} is out of bounds: from {low} to {high}")
-        return value
-
-    return AfterValidator(check)
-
-
-_DURATION = rf"^\s*(?=[0-9])({_NUMBER}d)?({_NUMBER}h)?({_NUMBER}m)?({_NUMBER}s)?({_NUMBER}ms)?\s*$"
-Duration = Annotated[float, BeforeValidator(units.duration), _text(_DURATION, "500ms", "5s", "1h30m", unit="duration")]
-Rate = Annotated[
-    float,
-    BeforeValidator(units.rate),
-    _text(rf"^\s*{_NUMBER}\s*/\s*(s|sec|second|min|minute|m|h|hour)\s*$", "10/s", "6/min", unit="rate"),
-]
-Share = Annotated[float, BeforeValidator(units.share), _text(rf"^\s*{_NUMBER}\s*%\s*$", "1%", unit="share")]
-Size = Annotated[
-    int,
-    BeforeValidator(units.size),
-    _text(rf"^\s*{_NUMBER}\s*(B|kB|KB|KiB|MB|MiB|GB|GiB)\s*$", "10MiB", "500kB", unit="size"),
-]
-
-
-def _operation(value: str) -> str:
-    if value not in OPERATION_NAMES:
-        others = {entry.name for entry in entry_points(group=OPERATIONS_GROUP)}
-        if value not in others:
-            raise ValueError(f"there is no operation {value!r}: {nearest(value, (*OPERATION_NAMES, *sorted(others)))}")
-    return value
-
-
-def _runner_name(value: str) -> str:
-    if not re.fullmatch(_NAME, value):
-        rule = "lower-case letters, digits, '.', '_' and '-', at most 63, a letter or digit first"
-        raise ValueError(f"{value!r} is not a runner's name: {rule}")
-    return value
-
-
-def _objective(value: str) -> str:
-    parse(value)
-    return value
-
-
-def _abort(value: str) -> str:
-    parse_abort(value)
-    return value
-
-
-def _file_name(value: str) -> str:
-    if not value.strip() or "\0" in value:
-        raise ValueError(f"{value!r} is not a file's name")
-    return value
-
-
-def _address(value: str) -> str:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is not an IP address") from None
-    return value
-
-
-def _cause(value: str) -> str:
-    if value in OWN_CAUSES:
-        raise ValueError(f"{value!r} is the harness's own: such ticks are unknown, and never counted as bad")
-    return _closed(value, CAUSES)
-
-
-def _component(value: str) -> str:
-    return _closed(value, COMPONENTS)
-
-
-def _closed(value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"there is no {value!r}: {nearest(value, known)}")
-    return value
-
-
-def _status(value: Any) -> Any:
-    status_ranges(value)
-    return value
-
-
-Name = Annotated[str, AfterValidator(_runner_name), _text(rf"^{_NAME}$", "app")]
-Url = Annotated[str, AfterValidator(check_url), _text(r"^[hH][tT][tT][pP][sS]?://", "https://app.example.org/")]
-FileName = Annotated[str, AfterValidator(_file_name)]
-Pattern = Annotated[str, AfterValidator(check_pattern)]
-Address = Annotated[str, AfterValidator(_address)]
-CauseName = Annotated[str, AfterValidator(_cause), WithJsonSchema({"type": "string", "enum": list(CAUSES)})]
-ComponentName = Annotated[str, AfterValidator(_component), WithJsonSchema({"type": "string", "enum": list(COMPONENTS)})]
-ObjectiveText = Annotated[
-    str,
-    AfterValidator(_objective),
-    _text(
-        rf"^\s*({'|'.join(re.escape(name) for name in NAMES if name[1:2].isalpha())}|p[0-9.]+)\s*(<=?|>=?)\s*[0-9]",
-        "success >= 99.95%",
-        "p95 < 300ms over 60s",
-    ),
-]
 
 
 class Model(BaseModel):
@@ -172,13 +54,13 @@ class Model(BaseModel):
 class Timeout(Model):
     """Time limits of one attempt, each its own cause; none is longer than the total."""
 
-    connect: Annotated[Duration, _within("1ms", "10m")] | None = None
+    connect: Annotated[Duration, within("1ms", "10m")] | None = None
     """TCP connection; default: the total."""
-    tls: Annotated[Duration, _within("1ms", "10m")] | None = None
+    tls: Annotated[Duration, within("1ms", "10m")] | None = None
     """TLS handshake; default: the total."""
-    first_byte: Annotated[Duration, _within("1ms", "10m")] | None = None
+    first_byte: Annotated[Duration, within("1ms", "10m")] | None = None
     """From the request to the first byte of the answer; default: the total."""
-    total: Annotated[Duration, _within("1ms", "10m")] = 5.0
+    total: Annotated[Duration, within("1ms", "10m")] = 5.0
     """The whole attempt, from its intended start."""
 
 
@@ -220,9 +102,7 @@ def _each(values: dict[str, Any], check: Callable[[str, Any], Any]) -> dict[str,
 class Expectation(Model):
     """What an answer must be to count as good."""
 
-    status: Annotated[str | int | list[str | int], BeforeValidator(_status)] = Field(
-        default="200-299", examples=["200,204"]
-    )
+    status: StatusCodes = Field(default="200-299", examples=["200,204"])
     """Status codes: 200, "200-299", "200,204" or a list."""
     headers: Annotated[dict[str, Pattern], AfterValidator(_header_names)] = Field(
         default_factory=dict, examples=[{"content-type": "json"}]
@@ -263,7 +143,7 @@ class PoolSettings(Model):
     """At most open at once; default: rate × timeout, 16 to 1,024. With fewer a stall can't be told from our limit."""
     handshakes: int = Field(default=32, ge=1, le=10_000)
     """At most being opened at once."""
-    idle: Annotated[Duration, _within("100ms", "1d")] = 30.0
+    idle: Annotated[Duration, within("100ms", "1d")] = 30.0
     """An idle connection is closed after this."""
 
 
@@ -299,7 +179,7 @@ class RunnerPlan(Model):
     """Bytes of an answer's body that are read, up to 1GiB."""
     resolve: dict[str, Address] = Field(default_factory=dict, examples=[{"app.example.org": "10.0.0.1"}])
     """host: address, as curl's --resolve."""
-    resolve_every: Annotated[Duration, _within("100ms", "1d")] = 10.0
+    resolve_every: Annotated[Duration, within("100ms", "1d")] = 10.0
     """Time between two look-ups of the host."""
     pool: PoolSettings = PoolSettings()
     """Connections of one worker."""
@@ -315,7 +195,7 @@ class RunnerPlan(Model):
     """The http and cf-api probes': proxy URL, without a password."""
     api: Url | None = Field(default=None, examples=["https://api.example.org"])
     """cf-api: the platform's API; default: what `cf api` was last told."""
-    operation: Annotated[str, AfterValidator(_operation), _text(rf"^{_NAME}$", "list-apps")] | None = None
+    operation: Operation | None = None
     """cf-api, required: info, login, list-apps, app-stats, list-routes, list-spaces, watch-app, or one that another
     package brings."""
     app: str | None = Field(default=None, min_length=1, examples=["healthcheck"])
@@ -377,7 +257,7 @@ class ObjectivePlan(Model):
     """Which runner; default: every one."""
     gate: Literal["enforce", "warn"] = "enforce"
     """warn: a violation is told, and fails nothing."""
-    window: Annotated[Duration, _within("1s", "10d")] | None = None
+    window: Annotated[Duration, within("1s", "10d")] | None = None
     """The worst of all windows of this length must hold; the same as "over 60s" in the text."""
     tolerate: ToleranceSettings = ToleranceSettings()
     """Bad ticks that it forgives: they count as good."""
@@ -398,7 +278,7 @@ def _pair(value: Any) -> Any:
 class Bounds(Model):
     """What the evidence must satisfy."""
 
-    max_lag: Annotated[Duration, _within("1ms", "1m")] = 0.1
+    max_lag: Annotated[Duration, within("1ms", "1m")] = 0.1
     """A tick that the harness comes to later than this is missed."""
     max_blind: Annotated[tuple[Share, Duration], BeforeValidator(_pair)] = (0.01, 5.0)
     """Unknown ticks between good ones are set aside up to this share of the run and this long at a stretch."""
@@ -407,24 +287,17 @@ class Bounds(Model):
 class StopPlan(Model):
     """What ends a run. TERM and INT always do."""
 
-    duration: Annotated[Duration, _within("1ms", "3650d")] | None = None
+    duration: Annotated[Duration, within("1ms", "3650d")] | None = None
     """Time from readiness to the stop."""
-    max_duration: Annotated[Duration, _within("1ms", "3650d")] = 43200.0
+    max_duration: Annotated[Duration, within("1ms", "3650d")] = 43200.0
     """A run that nobody stopped ends after this, and is judged."""
     file: FileName | None = Field(default=None, examples=["stop-please"])
     """The run stops when this file appears; relative to the plan."""
-    abort_when: (
-        Annotated[
-            str,
-            AfterValidator(_abort),
-            _text(r"^\s*success\s*<\s*[0-9.]+\s*%\s+over\s+[0-9]", "success < 50% over 15s"),
-        ]
-        | None
-    ) = None
+    abort_when: AbortText | None = None
     """Give up early, once a runner's last such while was as bad as this."""
     settle: Duration = 0.0
     """Traffic goes on for this long after the stop request."""
-    drain: Annotated[Duration, _within("0s", "3s")] = 3.0
+    drain: Annotated[Duration, within("0s", "3s")] = 3.0
     """Attempts in flight get this long after the last tick; a pipeline kills ten seconds after its TERM."""
     min_duration: Duration = 0.0
     """A run judged over less than this is inconclusive."""
