@@ -5,6 +5,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -94,19 +95,18 @@ class Dialer:
         near = self._proxy.site if self._proxy is not None else site
         addresses = self._names.addresses(near.host, near.port, self._watch, self._watch.limit(self._limits.connect))
         notice(Stage.CONNECT)
-        sock = self._connect(addresses)
-        try:
+        with ExitStack() as stack:  # closes what does not become a connection
+            sock = stack.enter_context(self._connect(addresses))
             if site.secure:
                 if self._proxy is not None:
                     self._open_way(sock, site, self._proxy)
                 notice(Stage.TLS)
                 sock.settimeout(self._watch.limit(self._limits.connect))  # of the whole handshake
-                sock = self._tls().wrap_socket(sock, server_hostname=site.host)
+                sock = stack.enter_context(self._tls().wrap_socket(sock, server_hostname=site.host))
             sock.settimeout(self._limits.read)
-            return Dialled(sock, _peer(sock))
-        except BaseException:
-            sock.close()
-            raise
+            dialled = Dialled(sock, _peer(sock))
+            stack.pop_all()
+        return dialled
 
     def _tls(self) -> ssl.SSLContext:
         """Made late: reading certificates is I/O, and slow. Raises HarnessError."""
@@ -132,14 +132,13 @@ class Dialer:
 
     def _connect_to(self, address: tuple[str, int], seconds: float) -> socket.socket:
         sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
-        try:
+        with ExitStack() as stack:
+            stack.enter_context(sock)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._watch.bind(sock)
             sock.settimeout(self._watch.limit(seconds))
             sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
+            stack.pop_all()
         return sock
 
     def _open_way(self, sock: socket.socket, site: Site, proxy: Proxy) -> None:
