@@ -6,6 +6,7 @@ from typing import NamedTuple
 from harness.frames import Frame
 from harness.histogram import Histogram, merge_into, percentile_bounds
 from harness.recording import Said, open_journal
+from harness.run import ledger_of
 from harness.statistics.kinds import DEGRADED, UNKNOWN
 from harness.statistics.ledger import Ledger
 
@@ -17,18 +18,6 @@ class FromTheFirstTick(NamedTuple):
     bad: int
     unknown: int
     lag_p99: float  # seconds
-
-
-def ledger_of(journal: Path) -> Ledger:
-    """What the conductor knew, from the journal alone."""
-    with open_journal(journal) as recording:
-        ledger = Ledger(recording.brief)
-        for entry in recording.entries():
-            if isinstance(entry, Said):
-                ledger.hear(entry.runner, entry.shard, entry.incarnation, entry.message)
-            else:
-                ledger.note(entry)
-    return ledger
 
 
 def from_the_first_tick(journal: Path) -> FromTheFirstTick:

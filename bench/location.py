@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 
 from bench.claims import Claim, conclude
 from bench.contender import Running, plan
-from bench.evidence import ledger_of
 from bench.faulty import Faulty, Stamp
+from harness.run import ledger_of
 from harness.statistics.ledger import Ledger
 from harness.statistics.silences import clipped, joined, longest
 

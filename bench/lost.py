@@ -22,8 +22,9 @@ from bench import machine
 from bench.claims import Claim, conclude
 from bench.contender import Running, plan
 from bench.disturbed import ORDEALS, claims_of
-from bench.evidence import last_settled, ledger_of
+from bench.evidence import last_settled
 from bench.faulty import Faulty
+from harness.run import ledger_of
 
 _RATE = 200
 _MISSING = 0.5  # seconds

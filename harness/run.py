@@ -28,7 +28,7 @@ from harness.statistics.ledger import Ledger
 from harness.stop import AbortRule, RunHandle, StopRules, signals_kept
 from harness.verdict import Verdict
 
-__all__ = ["RunError", "RunFolder", "RunHandle", "find_run", "rebuild", "run"]
+__all__ = ["RunError", "RunFolder", "RunHandle", "find_run", "ledger_of", "rebuild", "run"]
 
 
 def run(
@@ -111,14 +111,20 @@ def _stamped(spec: Spec, run: str) -> Spec:
 
 def rebuild(folder: RunFolder) -> Verdict:
     """Judge a run from its journal alone; an interrupted one too. Raises JournalError."""
-    with open_journal(folder.journal) as recording:
+    ledger = ledger_of(folder.journal)
+    return judge(ledger.brief, ledger)
+
+
+def ledger_of(journal: Path) -> Ledger:
+    """What the conductor knew, from the journal alone. Raises JournalError."""
+    with open_journal(journal) as recording:
         ledger = Ledger(recording.brief)
         for entry in recording.entries():
             if isinstance(entry, Said):
                 ledger.hear(entry.runner, entry.shard, entry.incarnation, entry.message)
             else:
                 ledger.note(entry)
-        return judge(recording.brief, ledger)
+    return ledger
 
 
 def _leave_reports(folder: RunFolder, brief: Brief, ledger: Ledger, now: float) -> Verdict:

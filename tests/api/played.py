@@ -13,8 +13,7 @@ from harness.events import Ready
 from harness.judge.quantiles import quantile
 from harness.outcome import OWN_CAUSES
 from harness.plan import load_plan
-from harness.recording import Said, open_journal
-from harness.run import RunHandle, find_run, run
+from harness.run import RunHandle, find_run, ledger_of, run
 from harness.sandbox import Sandbox, SandboxConfig
 from harness.statistics.kinds import DEGRADED, cause_of, component_of
 from harness.statistics.ledger import Ledger
@@ -132,7 +131,7 @@ def play(platform: Platform, folder: Path) -> Played:
         if wrong:
             raise wrong[0]
         truth = [json.loads(line) for line in sandbox.truth.read_text().splitlines()]
-    ledger = _ledger(find_run(folder, "r").journal)
+    ledger = ledger_of(find_run(folder, "r").journal)
     return Played(ledger, {window.fault.name: window for window in _windows(platform, truth, ledger)})
 
 
@@ -145,17 +144,6 @@ def _plan(sandbox: Sandbox) -> str:
         for name in OPERATIONS
     ]
     return "runners:\n" + "".join(runners)
-
-
-def _ledger(journal: Path) -> Ledger:
-    with open_journal(journal) as recording:
-        ledger = Ledger(recording.brief)
-        for entry in recording.entries():
-            if isinstance(entry, Said):
-                ledger.hear(entry.runner, entry.shard, entry.incarnation, entry.message)
-            else:
-                ledger.note(entry)
-    return ledger
 
 
 def _windows(platform: Platform, truth: list[dict[str, Any]], ledger: Ledger) -> Iterator[Window]:
