@@ -65,6 +65,8 @@ class Marked(msgspec.Struct, frozen=True, kw_only=True, tag="marked"):
     at: float
     name: str
     edge: str = ""  # "begin", "end" or "" for a moment
+    within: float = 0.0  # seconds by which `at` may be wrong
+    source: str = ""  # who told of it afterwards: "bosh"
 
 
 class CommandEnded(msgspec.Struct, frozen=True, kw_only=True, tag="command_ended"):

@@ -49,18 +49,32 @@ def new_run_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{letters}"
 
 
-def claim(runs: Path, run: str | None) -> RunFolder:
-    """Make the next attempt's folder; two that race never share one. Raises RunError where nothing can be written."""
-    name = run if run is not None else new_run_id(datetime.now(UTC))
+def check_run_id(name: str) -> str:
+    """The same name, if it can be a run's. Raises RunError."""
     if not _RUN_ID.fullmatch(name):
         raise RunError(
             f"{name!r} can't be a run's id: use up to 100 letters, digits, '.', '_' and '-', "
             "the first of them a letter or a digit"
         )
+    return name
+
+
+def next_attempt(runs: Path, run: str) -> int:
+    """The number that its next attempt will have here."""
+    folder = runs / run
+    return max(attempts_in(folder), default=0) + 1 if folder.is_dir() else 1
+
+
+def claim(runs: Path, run: str | None, attempt: int | None = None) -> RunFolder:
+    """Make the next attempt's folder, or that of a given one; two that race never share one. Raises RunError where
+    nothing can be written."""
+    name = check_run_id(run if run is not None else new_run_id(datetime.now(UTC)))
     folder = runs / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        attempt = max(_attempts(folder), default=0) + 1
+        if attempt is not None:
+            return _given(folder, name, attempt)
+        attempt = max(attempts_in(folder), default=0) + 1
         while True:
             path = folder / str(attempt)
             try:
@@ -73,11 +87,22 @@ def claim(runs: Path, run: str | None) -> RunFolder:
         raise RunError(f"can't write the run to {folder}: {error.strerror or error}; choose another folder") from error
 
 
+def _given(folder: Path, run: str, attempt: int) -> RunFolder:
+    path = folder / str(attempt)
+    try:
+        path.mkdir()
+    except FileExistsError:
+        raise RunError(
+            f"{path} is there already, and belongs to another run: choose another --run-id or --runs-dir"
+        ) from None
+    return RunFolder(path, run, attempt)
+
+
 def find_run(runs: Path, run: str) -> RunFolder:
     """The folder of a run's newest attempt, by its id, or of the attempt that a path names. Raises RunError."""
     by_id = runs / run
     given = Path(run)
-    if _RUN_ID.fullmatch(run) and by_id.is_dir() and (attempts := _attempts(by_id)):
+    if _RUN_ID.fullmatch(run) and by_id.is_dir() and (attempts := attempts_in(by_id)):
         return RunFolder(by_id / str(max(attempts)), run, max(attempts))
     if given.is_file():
         given = given.parent
@@ -85,7 +110,7 @@ def find_run(runs: Path, run: str) -> RunFolder:
         given = given.absolute()
         if (given / JOURNAL).is_file():
             return RunFolder(given, given.parent.name, int(given.name) if given.name.isdigit() else 0)
-        if attempts := _attempts(given):
+        if attempts := attempts_in(given):
             return RunFolder(given / str(max(attempts)), given.name, max(attempts))
         raise RunError(f"there is no {JOURNAL} in {given}: give a run's id or its folder")
     raise RunError(f"there is no run {run!r} under {runs}{_known(runs)}")
@@ -102,8 +127,9 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def _attempts(folder: Path) -> list[int]:
-    return [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir()]
+def attempts_in(folder: Path) -> list[int]:
+    """The attempts of a run's folder, in order."""
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir())
 
 
 def _known(runs: Path) -> str:

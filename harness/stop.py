@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import assert_never
 
 from harness.command import Command
 from harness.events import CommandEnded, Event, Problem
@@ -29,6 +30,7 @@ class Request:
     by: str
     until: float | None = None  # seconds after the start: no tick from then on; None: once the settle time is over
     insists: bool = False  # comes from outside: the second such request cuts the drain short
+    spoils: str = ""  # why a run that ends like this can't pass
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Mark:
     name: str
     edge: str  # "begin", "end" or ""
     monotonic: float  # CLOCK_MONOTONIC of the moment, seconds
+    within: float = 0.0  # seconds by which that may be wrong
+    source: str = ""  # who told of it afterwards
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that the run's surroundings have to tell, for the record."""
+
+    text: str
+
+
+Word = Request | Mark | Remark
 
 
 class RunHandle:
@@ -46,28 +60,36 @@ class RunHandle:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may interrupt its own thread inside
-        self._said: list[Request | Mark] = []
-        self._listener: Callable[[Request | Mark], None] | None = None
+        self._said: list[Word] = []
+        self._listener: Callable[[Word], None] | None = None
 
-    def request(self, by: str = "request") -> None:
-        """Ask for the stop. Returns at once; one that comes before the run began is kept for it."""
-        self._say(Request(by, insists=True))
+    def request(self, by: str = "request", *, insists: bool = True, spoils: str = "") -> None:
+        """Ask for the stop. Returns at once; one that comes before the run began is kept for it. `insists`: a second
+        such request cuts the drain short. `spoils`: why the run can't pass then."""
+        self._say(Request(by, insists=insists, spoils=spoils))
 
-    def mark(self, name: str, edge: str = "", monotonic: float | None = None) -> None:
+    def mark(
+        self, name: str, edge: str = "", monotonic: float | None = None, *, within: float = 0.0, source: str = ""
+    ) -> None:
         """Note a moment, by default this one; `edge`: "begin" or "end" of a phase, or neither. `monotonic`: when it
-        was (CLOCK_MONOTONIC, seconds). Raises ValueError on another edge. Returns at once."""
+        was (CLOCK_MONOTONIC, seconds), `within`: by how much that may be wrong, `source`: who told of it afterwards.
+        Raises ValueError on another edge. Returns at once."""
         if edge not in ("", "begin", "end"):
             raise ValueError(f"{edge!r} is no edge of a phase: begin, end, or nothing for a moment")
-        self._say(Mark(name, edge, monotonic if monotonic is not None else time.monotonic()))
+        self._say(Mark(name, edge, monotonic if monotonic is not None else time.monotonic(), within, source))
 
-    def _say(self, said: Request | Mark) -> None:
+    def remark(self, text: str) -> None:
+        """Note something about the run's surroundings: it stands among the harness's problems. Returns at once."""
+        self._say(Remark(text))
+
+    def _say(self, said: Word) -> None:
         with self._lock:
             if self._listener is None:
                 self._said.append(said)
             else:
                 self._listener(said)
 
-    def attach(self, listener: Callable[[Request | Mark], None]) -> None:
+    def attach(self, listener: Callable[[Word], None]) -> None:
         """Hand over what was said so far and what comes; called by the run, `listener` in any thread."""
         with self._lock:
             self._listener = listener
@@ -94,6 +116,7 @@ class StopRules:
     """The plan's part in stopping. Seconds."""
 
     max_duration: float = 12 * 3600.0  # from the start
+    max_duration_spoils: bool = False  # somebody was to stop it, and nobody did
     duration: float | None = None  # from readiness
     file: Path | None = None
     abort: AbortRule | None = None
@@ -156,11 +179,16 @@ async def on_request(situation: Situation) -> None:
     """The caller's RunHandle."""
     loop = asyncio.get_running_loop()
 
-    def said(what: Request | Mark) -> None:
-        if isinstance(what, Mark):
-            situation.mark(what)
-        else:
-            situation.request(what)
+    def said(what: Word) -> None:
+        match what:
+            case Mark():
+                situation.mark(what)
+            case Remark():
+                situation.note(Problem(at=situation.now(), text=what.text, spoils=False))
+            case Request():
+                situation.request(what)
+            case _:
+                assert_never(what)
 
     situation.handle.attach(lambda what: _threadsafe(loop, said, what))
     try:
@@ -169,7 +197,7 @@ async def on_request(situation: Situation) -> None:
         situation.handle.detach()
 
 
-def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[Request | Mark], None], what: Request | Mark) -> None:
+def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[Word], None], what: Word) -> None:
     loop.call_soon_threadsafe(call, what)
 
 
@@ -204,7 +232,8 @@ async def on_max_duration(situation: Situation) -> None:
     """The longest that any run lasts, from its start."""
     end = situation.rules.max_duration
     await situation.until(end - LEAD)
-    situation.request(Request(f"max_duration of {end:g} s was over", until=end))
+    spoils = "nobody stopped it before max_duration was over" if situation.rules.max_duration_spoils else ""
+    situation.request(Request(f"max_duration of {end:g} s was over", until=end, spoils=spoils))
 
 
 async def on_abort(situation: Situation) -> None:

@@ -2,24 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 import harness
-from harness.cli import USAGE, complain
+from harness.cli import USAGE, complain, pipeline
 from harness.cli.options import (
     JUDGING,
     OUTPUT,
+    PIPELINE,
     STOPPING,
     TRAFFIC,
+    Absent,
     Format,
     FormatOption,
     LiveOption,
     OutputOption,
     QuietOption,
     RunsDirOption,
-    SandboxFormat,
+    Telling,
 )
 from harness.errors import HarnessError
 
@@ -42,6 +44,11 @@ _EXAMPLES = f"""
  cf-harness run plan.yml --while -- make deploy
  cf-harness run plan.yml --format json --quiet | jq .verdict
  cf-harness report 20261124T171250Z-abcd --format markdown
+
+[bold]In a pipeline[/] (docs/pipelines.md)
+ export CF_HARNESS_CHANNEL=file:///var/tmp/cf-harness
+ cf-harness run plan.yml --detach --run-id 42
+ cf-harness wait-ready && make deploy && cf-harness stop
 {_MORE}
 [bold]More[/]
  cf-harness run --help        every option of a run
@@ -75,10 +82,10 @@ app = typer.Typer(
 
 def run_words(words: Sequence[str]) -> int:
     """Do what the words say. Returns the exit code. Raises HarnessError, or a fault of ours."""
-    words, command = _split(words)
+    given = _split(words)
     program = typer.main.get_command(app)
     try:
-        code = program.main(args=list(words), prog_name="cf-harness", standalone_mode=False, obj=command)
+        code = program.main(args=list(given.words), prog_name="cf-harness", standalone_mode=False, obj=given)
     except Exception as error:
         if not hasattr(error, "format_message"):  # else it is typer's word on a wrong use
             raise
@@ -88,13 +95,19 @@ def run_words(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _split(words: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...] | None]:
+class Given(NamedTuple):
     """Our words, and the command behind `--`, which is nobody else's to read; None: there is no `--`."""
+
+    words: Sequence[str]
+    command: tuple[str, ...] | None
+
+
+def _split(words: Sequence[str]) -> Given:
     verb = next((word for word in words if not word.startswith("-")), None)
     if verb != "run" or "--" not in words:
-        return words, None
+        return Given(words, None)
     at = list(words).index("--")
-    return words[:at], tuple(words[at + 1 :])
+    return Given(words[:at], tuple(words[at + 1 :]))
 
 
 def _misused(error: Exception) -> int:
@@ -214,11 +227,67 @@ def run(
     ] = None,
     quiet: QuietOption = False,
     live: LiveOption = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Where a pipeline's tasks meet this run: file:///dir, s3://bucket/prefix, gs://, az://; or "
+            "concourse+https://ci/teams/T/pipelines/P/jobs/J?version=V, a job whose end is the stop. "
+            "Default: CF_HARNESS_CHANNEL.",
+            rich_help_panel=PIPELINE,
+            show_default=False,
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Serve the run's own control API there: channel http://HOST:PORT. Beyond loopback it wants a token.",
+            rich_help_panel=PIPELINE,
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The control API's bearer token; default: CF_HARNESS_TOKEN.",
+            rich_help_panel=PIPELINE,
+            show_default=False,
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The control API's certificate (PEM).", rich_help_panel=PIPELINE),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key (PEM).", rich_help_panel=PIPELINE)
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach",
+            metavar="",
+            help="Go on in the background once it has begun; `stop` finds it by its channel.",
+            rich_help_panel=PIPELINE,
+        ),
+    ] = False,
+    if_absent: Annotated[
+        Absent,
+        typer.Option(
+            metavar="fail|skip",
+            help="Where the app is not there yet: never become ready (exit 4), or watch nothing (exit 0, recorded as "
+            "skipped).",
+            rich_help_panel=PIPELINE,
+        ),
+    ] = Absent.FAIL,
 ) -> int:
     """Watch a target until something stops it, then judge what was seen."""
     command = _command(context, beside)
     if quiet and live:
         raise _wrong("--quiet and --live contradict each other")
+    if detach and (command is not None or live):
+        raise _wrong("--detach goes with neither --while nor --live: nobody is there to see it")
+    from harness.cli.meeting import meeting_of
     from harness.cli.run import Wishes, run_target
     from harness.plan import Overrides
 
@@ -236,12 +305,25 @@ def run(
         ready_timeout=ready_timeout,
     )
     wishes = Wishes(runs_dir=runs_dir, run_id=run_id, form=form, files=tuple(output or ()), quiet=quiet, live=live)
-    return run_target(target, overrides, wishes, stop_file=stop_file, command=command)
+    meeting = meeting_of(run_id, channel, listen, token_file, tls_cert, tls_key)
+    if detach:
+        from harness.cli.detach import start_detached
+
+        return start_detached(meeting, runs_dir, context.obj.words)
+    return run_target(
+        target,
+        overrides,
+        wishes,
+        meeting=meeting,
+        skip_if_absent=if_absent is Absent.SKIP,
+        stop_file=stop_file,
+        command=command,
+    )
 
 
 def _command(context: typer.Context, beside: bool) -> tuple[str, ...] | None:
     """The command behind `--`, or what is wrong with it."""
-    command: tuple[str, ...] | None = context.obj
+    command: tuple[str, ...] | None = context.obj.command
     extra = list(context.args)
     if beside and command is None:
         meant = " ".join(extra) or "make deploy"
@@ -281,6 +363,10 @@ def report(
     return deliver(rebuild(find_run(runs_dir, name)), form, files)
 
 
+for _verb in (pipeline.wait_ready, pipeline.mark, pipeline.status, pipeline.stop, pipeline.verdict, pipeline.accept):
+    app.command()(_verb)
+
+
 @app.command()
 def schema() -> int:
     """Print the plan's JSON Schema: editors complete and check from it."""
@@ -314,9 +400,9 @@ def sandbox(
     script_after: Annotated[str, typer.Option(metavar="TIME", help="Begin the script so long after it serves.")] = "0s",
     once: Annotated[bool, typer.Option("--once", metavar="", help="End with the script.")] = False,
     form: Annotated[
-        SandboxFormat,
+        Telling,
         typer.Option("--format", metavar="FORMAT", help="How it says that it serves: text or json."),
-    ] = SandboxFormat.TEXT,
+    ] = Telling.TEXT,
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
     api: Annotated[
         bool, typer.Option("--api", metavar="", help="With the Cloud Foundry API: two Cloud Controllers and UAA.")

@@ -11,11 +11,11 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from harness.cli.glance import Glance, Onlooker
 from harness.cli.screen import Headline, draw
 from harness.conductor.observe import Tick
 from harness.events import Closed, Event, NeverReady, Ready, StopRequested
 from harness.frames import Bye, Frame, Hello, Message
+from harness.glance import Glance, Onlooker
 from harness.plan import Plan
 from harness.report.layout import WIDTH
 from harness.statistics.ledger import Ledger

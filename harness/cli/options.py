@@ -16,16 +16,24 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-class SandboxFormat(StrEnum):
-    """How the sandbox says that it serves."""
+class Telling(StrEnum):
+    """How a verb without a verdict tells what it has to tell."""
 
     TEXT = "text"
     JSON = "json"
 
 
+class Absent(StrEnum):
+    """What to do where the app is not there yet."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 TRAFFIC = "Traffic"
 JUDGING = "What is judged"
 STOPPING = "When it begins and ends"
+PIPELINE = "In a pipeline"
 OUTPUT = "What is written"
 
 FormatOption = Annotated[

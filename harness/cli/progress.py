@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from harness.cli.glance import Counts, Glance, Onlooker, RunnerGlance, causes_of
 from harness.cli.news import Began, Ended, OutageNews
 from harness.cli.voice import Voice
 from harness.conductor.observe import Tick
 from harness.events import CommandEnded, Event, Marked, NeverReady, Problem, Ready, StopRequested, Suspended, WorkerDied
 from harness.figures import count, rate, seconds, share, tally
 from harness.frames import Bye, Frame, Hello, Message
+from harness.glance import Counts, Glance, Onlooker, RunnerGlance, causes_of
 from harness.plan import Plan
 from harness.report.layout import ELLIPSIS, left, plain
 from harness.statistics.ledger import Ledger

@@ -2,10 +2,15 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.absent import absent
+from harness.channel.claim import TakenError
+from harness.channel.duty import Duty, Meeting, on_duty
+from harness.cli import complain
 from harness.cli.deliver import check_outputs, deliver
+from harness.cli.detach import Begun, log_of, tell_starter
 from harness.cli.target import plan_of
 from harness.cli.watch import watching
 from harness.conductor.observe import Observer
@@ -31,14 +36,44 @@ def run_target(
     overrides: Overrides,
     wishes: Wishes,
     *,
+    meeting: Meeting,
+    skip_if_absent: bool = False,
     stop_file: Path | None = None,
     command: Sequence[str] | None = None,
 ) -> int:
     """Returns the exit code. Raises HarnessError before the first tick."""
-    plan = plan_of(target, overrides)
     check_outputs(wishes.files)
-    verdict = watched(plan, wishes, stop_file=stop_file, command=command)
-    return deliver(verdict, wishes.form, wishes.files)
+    meeting = replace(meeting, log=log_of(os.environ))
+    try:
+        with on_duty(meeting, target=target, runs_dir=wishes.runs_dir, environ=os.environ, say=complain) as duty:
+            if duty.live is not None:
+                tell_starter(Begun(owner=duty.live.owner, url=duty.url))
+            plan = plan_of(target, overrides)
+            if skip_if_absent and (why := absent(plan, os.environ)):
+                return _skip(duty, why)
+            verdict = watched(
+                plan,
+                replace(wishes, run_id=meeting.run_id),
+                handle=duty.handle,
+                attempt=duty.attempt,
+                awaited=meeting.awaited,
+                stop_file=stop_file,
+                command=command,
+                also=duty.observers,
+            )
+            code = deliver(verdict, wishes.form, wishes.files)
+            duty.done(verdict)
+            return code
+    except TakenError as error:
+        tell_starter(Begun(taken=str(error)))
+        raise
+
+
+def _skip(duty: Duty, why: str) -> int:
+    """Loudly: nothing was watched, and that is no PASS."""
+    complain(f"SKIPPED, NOTHING IS WATCHED: {why}")
+    duty.skipped(why)
+    return 0
 
 
 def watched(
@@ -46,6 +81,8 @@ def watched(
     wishes: Wishes,
     *,
     handle: RunHandle | None = None,
+    attempt: int | None = None,
+    awaited: bool = False,
     stop_file: Path | None = None,
     command: Sequence[str] | None = None,
     also: Sequence[Observer] = (),
@@ -58,6 +95,8 @@ def watched(
             plan,
             runs_dir=wishes.runs_dir,
             run_id=wishes.run_id,
+            attempt=attempt,
+            awaited=awaited,
             handle=handle,
             stop_file=stop_file,
             command=command,

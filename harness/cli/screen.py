@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from rich.console import Group
 from rich.text import Text
 
-from harness.cli.glance import Glance, OwnGlance, RunnerGlance, causes_of
 from harness.figures import count, rate, seconds, share, tally, whole_seconds
+from harness.glance import Glance, OwnGlance, RunnerGlance, causes_of
 from harness.plan import Plan
 from harness.report.layout import fit, left, plain, right
 from harness.report.strip import BAD, BARS, UNKNOWN

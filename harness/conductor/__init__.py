@@ -174,7 +174,8 @@ class Conductor:
         self._news.set()
 
     def _mark(self, mark: Mark) -> None:
-        self._note(Marked(at=mark.monotonic - self._start, name=mark.name, edge=mark.edge))
+        at = mark.monotonic - self._start
+        self._note(Marked(at=at, name=mark.name, edge=mark.edge, within=mark.within, source=mark.source))
 
     def _lost(self, spec: Spec, until: int) -> None:
         self._baseline.settle(spec.runner, spec.shard, until, self.now())
@@ -230,6 +231,8 @@ class Conductor:
         now = self.now()
         if self._requests:
             request = self._requests[0]
+            if request.spoils:
+                self._note(Problem(at=now, text=request.spoils, spoils=True))
             until = request.until if request.until is not None else now + rules.settle
             deadline = self._tell_stop(request.by, until, rules.drain) + BYE_GRACE
         else:  # it never became ready: nothing in flight is worth waiting for

@@ -290,7 +290,9 @@ class StopPlan(Model):
     duration: Annotated[Duration, within("1ms", "3650d")] | None = None
     """Time from readiness to the stop."""
     max_duration: Annotated[Duration, within("1ms", "3650d")] = 43200.0
-    """A run that nobody stopped ends after this, and is judged."""
+    """A run that nobody stopped ends after this."""
+    at_max_duration: Literal["judge", "inconclusive"] | None = None
+    """What comes of it then; default: judge, and inconclusive where a pipeline was to stop it (--channel, --listen)."""
     file: FileName | None = Field(default=None, examples=["stop-please"])
     """The run stops when this file appears; relative to the plan."""
     abort_when: AbortText | None = None

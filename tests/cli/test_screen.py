@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.cli.glance import Counts, Glance, OwnGlance, RunnerGlance
 from harness.cli.screen import Headline, draw
 from harness.events import Anchored, StopRequested
+from harness.glance import Counts, Glance, OwnGlance, RunnerGlance
 from harness.outcome import Cause, Component, Outcome
 from harness.plan import plan_from_url
 from harness.statistics.kinds import kind_of

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from harness.cli.glance import RECENT, Counts, Glance, Onlooker
 from harness.conductor.observe import Tick
 from harness.events import Closed, Event, Ready
 from harness.frames import Frame, Message
+from harness.glance import RECENT, Counts, Glance, Onlooker
 from harness.plan import load_plan
 from harness.run import run
 from harness.statistics.ledger import Ledger

@@ -1,0 +1,131 @@
+"""How a run becomes the one that a channel's pipeline meets: the next attempt is claimed, and all older runs are
+superseded. Of many that race for one attempt exactly one gets it.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+import harness
+from harness.channel import layout
+from harness.channel.alive import Watch
+from harness.channel.pipeline import StorePipeline
+from harness.channel.process import this_process
+from harness.channel.records import FRESH_ID, Owner, Turn, encode
+from harness.channel.store import ChannelError, SilentError, Store
+
+_PATIENCE = 30.0  # seconds for which a channel that does not answer is asked again before anything begins
+_AGAIN = 1.0  # seconds between two questions
+
+
+class TakenError(ChannelError):
+    """Somebody else watches as this run already."""
+
+    def __init__(self, owner: Owner | None, text: str) -> None:
+        super().__init__(text)
+        self.owner = owner
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An attempt that is ours."""
+
+    store: Store
+    owner: Owner
+    turn: str  # its key: a later one supersedes us
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.owner.run
+
+    @property
+    def attempt(self) -> int:
+        """Its number, from 1."""
+        return self.owner.attempt
+
+
+def claim(store: Store, run: str, *, floor: int, target: str, log: str = "", folder: str = "") -> Claim:
+    """Own the run's next attempt, at least the `floor`th. Raises TakenError while another process conducts the run, and
+    ChannelError."""
+    process = this_process()
+    owner = Owner(
+        run=run,
+        attempt=floor,
+        id=secrets.token_hex(FRESH_ID // 2),
+        at=time.time(),
+        host=process.host,
+        pid=process.pid,
+        boot=process.boot,
+        namespace=process.namespace,
+        version=harness.__version__,
+        target=without_secrets(target),
+        log=log,
+        folder=folder,
+    )
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _claim(store, owner)
+        except SilentError as error:
+            if time.monotonic() > end:
+                raise ChannelError(f"{error}; nothing was started") from error
+            time.sleep(_AGAIN)
+
+
+def _claim(store: Store, owner: Owner) -> Claim:
+    pipeline = StorePipeline(store)
+    while True:
+        attempts = pipeline.attempts(owner.run)
+        newest = _newest(pipeline, owner, attempts[-1]) if attempts else None
+        if newest is not None:  # claimed by us, in a try whose answer was lost
+            return Claim(store, newest, _take_turn(store, newest))
+        attempt = max(owner.attempt, attempts[-1] + 1) if attempts else owner.attempt
+        mine = msgspec.structs.replace(owner, attempt=attempt)
+        if store.create(layout.of_attempt(owner.run, attempt, "owner.json"), encode(mine)):
+            return Claim(store, mine, _take_turn(store, mine))
+
+
+def _newest(pipeline: StorePipeline, owner: Owner, attempt: int) -> Owner | None:
+    """Its owner, if that is us; None if it is over. One whose pulse is old is watched for some seconds. Raises
+    TakenError while somebody else conducts it."""
+    watch = Watch()
+    while True:
+        state = pipeline.look(owner.run, attempt)
+        if state.owner is not None and state.owner.id == owner.id:
+            return state.owner
+        if state.ended is not None:
+            return None
+        dead = watch.is_dead(state, time.monotonic(), time.time())
+        if dead:
+            return None
+        if dead is False:
+            where = f" by process {state.owner.pid} on {state.owner.host}" if state.owner is not None else ""
+            raise TakenError(
+                state.owner,
+                f"the run {owner.run} is being watched already{where} (attempt {attempt}): stop it first "
+                f"(cf-harness stop --channel {pipeline.name} --run-id {owner.run}), or give another --run-id",
+            )
+        time.sleep(_AGAIN)
+
+
+def _take_turn(store: Store, owner: Owner) -> str:
+    turn = Turn(run=owner.run, attempt=owner.attempt, owner=owner.id, at=owner.at)
+    number = max((layout.turn_number(key) for key in store.list(layout.TURNS)), default=0) + 1
+    while not store.create(layout.turn(number), encode(turn)):
+        number += 1
+    return layout.turn(number)
+
+
+def without_secrets(target: str) -> str:
+    """A plan's file as it is; a URL without a password or a query."""
+    if "://" not in target:
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "a URL"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

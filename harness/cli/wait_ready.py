@@ -1,0 +1,84 @@
+"""The verb `wait-ready`: from the start of a run until it really watches, for the task that is about to deploy."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from harness.channel.alive import Attempt, Watch
+from harness.cli import complain
+from harness.cli.met import Met, NoRunError
+from harness.errors import HarnessError
+
+_AGAIN = 0.5  # seconds
+_NEWER_WITHIN = 20.0  # seconds that a newer attempt gets to appear where the newest one is over
+_TOLD_EVERY = 10.0  # seconds
+
+
+class UnreadyError(HarnessError):
+    """It is not ready, and won't be."""
+
+    exit_code = 4
+
+
+def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
+    """0 once every runner had its clean baseline. Raises UnreadyError with the reason if that does not come within
+    `timeout` seconds, and at once if the run ends or dies meanwhile. `meet` is asked until there is a run."""
+    begun = told = time.monotonic()
+    watch, watched, seen_alive = Watch(), 0, False
+    while True:
+        now = time.monotonic()
+        met, attempts = None, list[int]()
+        try:
+            met = meet()
+            attempts = met.attempts()
+            why = f"there is no run {met.run} at {met.pipeline.name} yet"
+        except NoRunError as error:
+            why = str(error)
+        if met is not None and attempts:
+            state = met.look(attempts[-1])
+            if state.attempt != watched:
+                watch, watched, seen_alive = Watch(), state.attempt, False
+            over = _over(state, watch, now)
+            if over is None:
+                seen_alive = True
+                if state.pulse is not None and state.pulse.ready is not None and state.pulse.state == "watching":
+                    print(_ready(state, state.pulse.ready), flush=True)
+                    return 0
+            elif seen_alive or now - begun > min(_NEWER_WITHIN, timeout):
+                raise UnreadyError(over)
+            why = over or _so_far(state)
+        if now - begun > timeout:
+            raise UnreadyError(f"not ready within {timeout:g} s: {why}")
+        if now - told > _TOLD_EVERY:
+            told = now
+            complain(f"waiting: {why}")
+        time.sleep(_AGAIN)
+
+
+def _over(state: Attempt, watch: Watch, now: float) -> str | None:
+    """Why it will not be ready any more; None while it may."""
+    name = f"the run {state.run}, attempt {state.attempt},"
+    if state.ended is not None:
+        why = f": {'; '.join(state.ended.reasons)}" if state.ended.reasons else ""
+        return f"{name} is over, {state.ended.outcome.replace('_', ' ')}{why}"
+    if watch.is_dead(state, now, time.time()):
+        return f"{name} died without a word: look at the log of its start"
+    if state.pulse is not None and state.pulse.state in ("stopping", "judging"):
+        return f"{name} is being stopped by {state.pulse.stopped_by}" if state.pulse.stopped_by else f"{name} is ending"
+    return None
+
+
+def _so_far(state: Attempt) -> str:
+    name = f"the run {state.run}, attempt {state.attempt}"
+    if state.pulse is None:
+        return f"{name} has begun"
+    told = "; ".join(
+        f"{runner.name}: {runner.good} of {runner.good + runner.bad + runner.unknown} good"
+        for runner in state.pulse.runners
+    )
+    return f"{name} waits for a clean baseline" + (f" ({told})" if told else "")
+
+
+def _ready(state: Attempt, since: float) -> str:
+    when = datetime.fromtimestamp(since, UTC).strftime("%H:%M:%S")
+    return f"ready: the run {state.run}, attempt {state.attempt}, watches since {when} UTC"
