@@ -3,16 +3,21 @@
 The tests of the harness itself (`tests/`) are not touched by any of this.
 """
 
+import argparse
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.channel.duty import on_duty
+from harness.cli import complain
+from harness.cli.meeting import meeting_of
 from harness.cli.watch import watching
+from harness.conductor.observe import Observer
 from harness.errors import HarnessError
 from harness.objectives import Objective
 from harness.plan import Overrides, Plan, load_plan
@@ -46,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rate", metavar="RATE", help="the rate of every runner, such as 10/s")
     group.addoption("--duration", metavar="TIME", help="stop after this time, such as 5m (default: on TERM or INT)")
     group.addoption("--stop-file", metavar="FILE", help="stop when this file appears")
+    group.addoption(
+        "--channel",
+        metavar="URL",
+        action="append",
+        help="where a pipeline's tasks meet the run, as with cf-harness run (default: CF_HARNESS_CHANNEL)",
+    )
+    group.addoption("--run-id", metavar="NAME", help="the run's name (default: the CI system's, or the time)")
     group.addoption("--runs-dir", metavar="DIR", default="runs", help="where the run's folder goes")
 
 
@@ -129,17 +141,37 @@ def verdict(pytestconfig: pytest.Config) -> Verdict:
     with capture.global_and_fixture_disabled(), watching(plan, quiet=False, live=False) as observers:
         print(flush=True)  # pytest has not ended its line
         try:
-            made = run(
-                plan,
-                runs_dir=Path(option.runs_dir),
-                stop_file=stop_file,
-                observers=observers,
-                environ=pytestconfig.stash[_ENVIRON],
-            )
+            made = _met(option, plan, stop_file, observers, pytestconfig.stash[_ENVIRON])
         except HarnessError as error:
             pytestconfig.stash[_REFUSED] = error.exit_code
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     pytestconfig.stash[_VERDICT] = made
+    return made
+
+
+def _met(
+    option: argparse.Namespace,
+    plan: Plan,
+    stop_file: Path | None,
+    observers: Sequence[Observer],
+    environ: Mapping[str, str],
+) -> Verdict:
+    """The run, and its pipeline at the channel if one is given. Raises HarnessError."""
+    meeting = meeting_of(option.run_id, option.channel, None, None, None, None)
+    runs_dir = Path(option.runs_dir)
+    with on_duty(meeting, target=plan.source, runs_dir=runs_dir, environ=environ, say=complain) as duty:
+        made = run(
+            plan,
+            runs_dir=runs_dir,
+            run_id=meeting.run_id,
+            attempt=duty.attempt,
+            awaited=meeting.awaited,
+            handle=duty.handle,
+            stop_file=stop_file,
+            observers=(*observers, *duty.observers),
+            environ=environ,
+        )
+        duty.done(made)
     return made
 
 
