@@ -355,12 +355,9 @@ def report(
     runs_dir: RunsDirOption = Path("runs"),
 ) -> int:
     """Judge a run again from its journal and print the report; an interrupted run too."""
-    from harness.cli.deliver import check_outputs, deliver
-    from harness.run import find_run, rebuild
+    from harness.cli.report import report
 
-    files = tuple(output or ())
-    check_outputs(files)
-    return deliver(rebuild(find_run(runs_dir, name)), form, files)
+    return report(name, form, tuple(output or ()), runs_dir)
 
 
 for _verb in (pipeline.wait_ready, pipeline.mark, pipeline.status, pipeline.stop, pipeline.verdict, pipeline.accept):

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from harness.cli import INCONCLUSIVE, complain, hush
 from harness.errors import HarnessError
 from harness.report import REPORTS, SUFFIXES
@@ -31,8 +33,10 @@ def check_outputs(files: Sequence[Path]) -> None:
             raise OutputError(f"--output {file}: the folder {file.parent} can't be written to")
 
 
-def deliver(verdict: Verdict, form: str, files: Sequence[Path]) -> int:
-    """Write it all. Returns the verdict's exit code; a PASS whose report could not be written is no PASS."""
+def deliver(verdict: Verdict, form: str, files: Sequence[Path], beside: Sequence[str] = ()) -> int:
+    """Write it all. `beside`: sentences for among the warnings. Returns the verdict's exit code; a PASS
+    whose report could not be written is no PASS."""
+    verdict = msgspec.structs.replace(verdict, warnings=[*beside, *verdict.warnings])
     code = verdict.exit_code
     for file in files:
         try:

@@ -226,14 +226,15 @@ class Conductor:
             await self._news.wait()
 
     async def _stop(self, crew: list[asyncio.Task[None]]) -> None:
-        """Tell the workers, wait for their goodbyes, kill those that say none. A second outside request hurries all."""
+        """Tell the workers, wait for their goodbyes, kill those that say none. A signal ends the settle time, since a
+        kill may follow it in ten seconds; a second one cuts the drain short."""
         rules = self._rules.stop
         now = self.now()
         if self._requests:
             request = self._requests[0]
             if request.spoils:
                 self._note(Problem(at=now, text=request.spoils, spoils=True))
-            until = request.until if request.until is not None else now + rules.settle
+            until = request.until if request.until is not None else now + (0.0 if request.insists else rules.settle)
             deadline = self._tell_stop(request.by, until, rules.drain) + BYE_GRACE
         else:  # it never became ready: nothing in flight is worth waiting for
             until = now
@@ -248,11 +249,11 @@ class Conductor:
                 spared = True  # we were paused, their goodbyes may lie unread; once: a busy machine is always late
                 deadline = now + CUT_GRACE
             insisting = [request for request in self._requests if request.insists]
+            if insisting and now < until:
+                until = now
+                deadline = self._tell_stop(insisting[-1].by, until, rules.drain) + BYE_GRACE
             if len(insisting) > 1 and not cut:
                 cut = True
-                if now < until:
-                    until = now
-                    self._tell_stop(insisting[1].by, until, 0.0)
                 deadline = self._tell_workers(until, max(0.0, now - until)) + CUT_GRACE
             if pending and now > deadline:
                 for attendant in self._attendants:

@@ -298,7 +298,7 @@ class StopPlan(Model):
     abort_when: AbortText | None = None
     """Give up early, once a runner's last such while was as bad as this."""
     settle: Duration = 0.0
-    """Traffic goes on for this long after the stop request."""
+    """Traffic goes on for this long after the stop request; not after a signal, which a kill may follow."""
     drain: Annotated[Duration, within("0s", "3s")] = 3.0
     """Attempts in flight get this long after the last tick; a pipeline kills ten seconds after its TERM."""
     min_duration: Duration = 0.0

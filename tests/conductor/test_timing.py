@@ -29,7 +29,10 @@ from tests.conductor.virtual import Stage, VirtualLoop, in_no_time
 async def test_settle_time_goes_on_with_ticks(tmp_path: Path) -> None:
     """New ticks until the settle time is over, none after it."""
     scene = Stage(tmp_path, [make_spec()], stop=StopRules(settle=1.0, drain=0.5))
-    await scene.play()
+    async with scene.playing():
+        await scene.until(Ready)
+        await asyncio.sleep(1.0)
+        scene.handle.request("its pipeline", insists=False)
     stop = scene.the(StopRequested)
     assert stop.until == pytest.approx(stop.at + 1.0, abs=0.01)
     (bye,) = [message for message in scene.messages if isinstance(message, Bye)]
@@ -142,12 +145,26 @@ async def test_a_worker_that_ignores_the_stop_is_killed(tmp_path: Path) -> None:
 
 @in_no_time
 async def test_a_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
-    """Both settle time and drain; an echo within an instant does not."""
-    scene = Stage(tmp_path, [make_spec("stop=ignore")], stop=StopRules(settle=20.0, drain=3.0))
+    """An echo within an instant does not."""
+    scene = Stage(tmp_path, [make_spec("stop=ignore")], stop=StopRules(drain=20.0))
     async with scene.playing():
         await scene.until(Ready)
         scene.handle.request("SIGINT")
         scene.handle.request("SIGINT, forwarded")
+        await asyncio.sleep(1.0)
+        scene.handle.request("SIGTERM")
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 2.0
+    assert scene.the(StopRequested).by == "SIGINT"
+
+
+@in_no_time
+async def test_a_signal_ends_the_settle_time(tmp_path: Path) -> None:
+    """A pipeline that aborts kills ten seconds later: the verdict must be there by then."""
+    scene = Stage(tmp_path, [make_spec()], stop=StopRules(settle=20.0, drain=0.5))
+    async with scene.playing():
+        await scene.until(Ready)
+        scene.handle.request("its pipeline", insists=False)
         await asyncio.sleep(1.0)
         assert len(scene.all(StopRequested)) == 1
         scene.handle.request("SIGTERM")
@@ -157,6 +174,16 @@ async def test_a_second_signal_cuts_the_drain_short(tmp_path: Path) -> None:
     assert second.until < first.until
     assert second.until == pytest.approx(second.at, abs=0.01)
     assert second.by == "SIGTERM"
+
+
+@in_no_time
+async def test_a_signal_alone_settles_nothing(tmp_path: Path) -> None:
+    scene = Stage(tmp_path, [make_spec()], stop=StopRules(settle=20.0, drain=0.5))
+    async with scene.playing():
+        await scene.until(Ready)
+        scene.handle.request("SIGTERM")
+    stop = scene.the(StopRequested)
+    assert stop.until == pytest.approx(stop.at, abs=0.01)
 
 
 @in_no_time

@@ -71,6 +71,22 @@ def test_a_test_for_each_objective_and_exit_0(tmp_path: Path) -> None:
     assert json.loads(verdict.read_bytes())["verdict"] == "pass"
 
 
+def test_a_task_of_its_pipeline_stops_it_and_reads_its_verdict(tmp_path: Path) -> None:
+    channel = ["--channel", (tmp_path / "channel").as_uri()]
+    verbs = [sys.executable, "-m", "harness"]
+    with serving() as url, suite(tmp_path, url, *channel, "--run-id", "7") as process:
+        subprocess.run([*verbs, "wait-ready", *channel], check=True, timeout=50)
+        subprocess.run([*verbs, "mark", "deploy", *channel], check=True, timeout=20)
+        stop = [*verbs, "stop", *channel, "--format", "json", "--runs-dir", str(tmp_path / "here")]
+        stopped = subprocess.run(stop, stdout=subprocess.PIPE, timeout=50)
+        said, _ = process.communicate(timeout=50)
+    told = json.loads(stopped.stdout)
+    assert told["run"] == "7", said
+    assert (stopped.returncode, process.returncode) == (told["exit_code"], told["exit_code"])
+    assert told["verdict"]["stopped_by"].startswith("cf-harness stop")
+    assert (tmp_path / "here" / "7" / "1" / "junit.xml").is_file()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_reaches_the_verdict_and_does_not_tear_pytest_down(tmp_path: Path, number: signal.Signals) -> None:
     with serving() as url, suite(tmp_path, url) as process:
