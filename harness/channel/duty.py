@@ -66,7 +66,7 @@ class Duty:
     say: Callable[[str], None]
     url: str = ""  # of the control API
     _claim: Claim | None = None
-    _linger: Callable[[], None] = lambda: None
+    _linger: Callable[[Callable[[], bool]], None] = lambda _: None
     _over: bool = field(default=False)
 
     @property
@@ -96,17 +96,16 @@ class Duty:
         self._over = True
         if self.live is not None:
             self.live.end(ended, reports)
-        if self._claim is not None:
-            self._publish(self._claim, ended, reports, _WHEN_SIGNALLED if signalled else _WHILE_WAITED_FOR)
-        self._linger()
-
-    def _publish(self, claim: Claim, ended: Ended, reports: Mapping[str, bytes], patience: float) -> None:
+        patience = _WHEN_SIGNALLED if signalled else _WHILE_WAITED_FOR
         end = time.monotonic() + patience
         cut = threading.Event()
         handle = RunHandle()
         handle.attach(lambda _: cut.set())
         with signals_kept(handle):  # a signal ends the waiting, and not the process
-            publish(claim, ended, reports, until=lambda: cut.is_set() or time.monotonic() > end, say=self.say)
+            if self._claim is not None:
+                over = lambda: cut.is_set() or time.monotonic() > end  # noqa: E731
+                publish(self._claim, ended, reports, until=over, say=self.say)
+            self._linger(cut.is_set)
 
 
 @contextmanager

@@ -40,11 +40,12 @@ def wait_ready(
     timeout: Annotated[str, typer.Option(metavar="TIME", help="Give up (exit 4) after this long.")] = "5m",
 ) -> int:
     """Wait until a run really watches: exit 0; 4 with the reason if it does not, at once if it died."""
-    from harness.cli.met import meet
+    from harness.cli.met import place
     from harness.cli.wait_ready import wait_ready
 
     limit = _duration("--timeout", timeout)
-    return wait_ready(lambda: meet(channel, run_id), limit)
+    pipeline, run = place(channel, run_id)
+    return wait_ready(pipeline, run, limit)
 
 
 def mark(

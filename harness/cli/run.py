@@ -90,7 +90,7 @@ def watched(
 ) -> Verdict:
     """Run the plan with somebody looking on, as far as that is wished for; `also` are observers besides, and secrets
     come from `environ`."""
-    with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command) as observers:
+    with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command, awaited=awaited) as observers:
         return run(
             plan,
             runs_dir=wishes.runs_dir,

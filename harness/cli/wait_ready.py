@@ -1,12 +1,12 @@
 """The verb `wait-ready`: from the start of a run until it really watches, for the task that is about to deploy."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from harness.channel.alive import Attempt, Watch
+from harness.channel.pipeline import Pipeline
+from harness.channel.store import GoneError, SilentError
 from harness.cli import complain
-from harness.cli.met import Met, NoRunError
 from harness.errors import HarnessError
 
 _AGAIN = 0.5  # seconds
@@ -20,24 +20,24 @@ class UnreadyError(HarnessError):
     exit_code = 4
 
 
-def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
+def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
     """0 once every runner had its clean baseline. Raises UnreadyError with the reason if that does not come within
-    `timeout` seconds, and at once if the run ends or dies meanwhile. `meet` is asked until there is a run."""
+    `timeout` seconds, and at once if the run ends or dies meanwhile. `named`: which run; None: the newest there is."""
     begun = told = time.monotonic()
-    watch, watched, seen_alive = Watch(), 0, False
+    watch, watched, seen_alive = Watch(), ("", 0), False
     while True:
         now = time.monotonic()
-        met, attempts = None, list[int]()
         try:
-            met = meet()
-            attempts = met.attempts()
-            why = f"there is no run {met.run} at {met.pipeline.name} yet"
-        except NoRunError as error:
-            why = str(error)
-        if met is not None and attempts:
-            state = met.look(attempts[-1])
-            if state.attempt != watched:
-                watch, watched, seen_alive = Watch(), state.attempt, False
+            state = _newest(pipeline, named)
+        except GoneError as error:
+            raise UnreadyError(str(error)) from None
+        except SilentError as error:
+            state, why = None, str(error)
+        else:
+            why = f"there is no {'run' if named is None else f'run {named}'} at {pipeline.name} yet"
+        if state is not None:
+            if (state.run, state.attempt) != watched:
+                watch, watched, seen_alive = Watch(), (state.run, state.attempt), False
             over = _over(state, watch, now)
             if over is None:
                 seen_alive = True
@@ -53,6 +53,12 @@ def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
             told = now
             complain(f"waiting: {why}")
         time.sleep(_AGAIN)
+
+
+def _newest(pipeline: Pipeline, named: str | None) -> Attempt | None:
+    run = named or pipeline.newest()
+    attempts = pipeline.attempts(run) if run is not None else []
+    return pipeline.look(run, attempts[-1]) if run is not None and attempts else None
 
 
 def _over(state: Attempt, watch: Watch, now: float) -> str | None:
