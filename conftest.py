@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.channel.duty import on_duty
+from harness.duty import on_duty
 from harness.cli import complain
 from harness.cli.meeting import meeting_of
 from harness.cli.watch import watching

@@ -15,9 +15,7 @@ import httpx
 import msgspec
 
 from harness.channel.alive import Attempt
-from harness.channel.records import MarkNote, StopWish
-from harness.channel.store import ChannelError, GoneError, SilentError
-from harness.control.messages import (
+from harness.channel.messages import (
     Acceptances,
     AcceptBody,
     MarkBody,
@@ -26,6 +24,8 @@ from harness.control.messages import (
     RunState,
     StopBody,
 )
+from harness.channel.records import MarkNote, StopWish
+from harness.channel.store import ChannelError, GoneError, SilentError
 from harness.gate import Acceptance
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)

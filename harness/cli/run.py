@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.absent import absent
 from harness.channel.claim import TakenError
-from harness.channel.duty import Duty, Meeting, on_duty
 from harness.cli import complain
 from harness.cli.deliver import check_outputs, deliver
 from harness.cli.detach import Begun, log_of, tell_starter
 from harness.cli.target import plan_of
 from harness.cli.watch import watching
 from harness.conductor.observe import Observer
+from harness.duty import Duty, Meeting, on_duty
 from harness.plan import Overrides, Plan
 from harness.run import RunHandle, run
 from harness.verdict import Verdict

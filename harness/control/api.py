@@ -15,11 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from harness.channel.live import LiveRun
-from harness.channel.records import FRESH_ID, MarkNote, StopWish
-from harness.channel.runs import RunsPipeline
-from harness.control.document import openapi
-from harness.control.guard import refused
-from harness.control.messages import (
+from harness.channel.messages import (
     Acceptances,
     AcceptBody,
     EarlierAttempt,
@@ -29,6 +25,10 @@ from harness.control.messages import (
     RunState,
     StopBody,
 )
+from harness.channel.records import FRESH_ID, MarkNote, StopWish
+from harness.channel.runs import RunsPipeline
+from harness.control.document import openapi
+from harness.control.guard import refused
 from harness.gate import Acceptance
 from harness.report import FILES
 

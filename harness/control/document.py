@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 import harness
+from harness.channel.messages import Acceptances, AcceptBody, MarksBody, Noted, Refusal, RunState, StopBody
 from harness.channel.records import StopWish
-from harness.control.messages import Acceptances, AcceptBody, MarksBody, Noted, Refusal, RunState, StopBody
 from harness.gate import Acceptance
 from harness.report import FILES
 

@@ -13,7 +13,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.control.messages import Refusal
+from harness.channel.messages import Refusal
 
 LARGEST_BODY = 256 * 1024  # bytes: a thousand marks
 PUBLIC = frozenset({"/healthz", "/openapi.json"})

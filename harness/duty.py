@@ -19,6 +19,7 @@ from harness.channel.records import Ended, Owner
 from harness.channel.runs import ended_of
 from harness.channel.store import ChannelError
 from harness.conductor.observe import Observer
+from harness.control.listen import Listen
 from harness.errors import HarnessError
 from harness.report import FILES
 from harness.run_folder import next_attempt
@@ -27,17 +28,6 @@ from harness.verdict import Verdict
 
 _WHILE_WAITED_FOR = 600.0  # seconds that the verdict is offered to a channel that does not answer …
 _WHEN_SIGNALLED = 3.0  # … and after a TERM, which a KILL follows ten seconds later: five of them are gone
-
-
-@dataclass(frozen=True)
-class Listen:
-    """Where the run's own control API is served."""
-
-    host: str
-    port: int
-    token: str | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +149,7 @@ def _begun(
     if mine is not None:
         stack.enter_context(Presence(mine, live))
     if meeting.listen is not None:
-        from harness.control import ControlServer  # slow to import, and not always wanted
+        from harness.control.server import ControlServer  # slow to import, and not always wanted
 
         server = stack.enter_context(ControlServer(live, meeting.listen, runs_dir))
         say(f"the control API listens at {server.url}")
