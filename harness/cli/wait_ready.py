@@ -24,7 +24,7 @@ def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
     """0 once every runner had its clean baseline. Raises UnreadyError with the reason if that does not come within
     `timeout` seconds, and at once if the run ends or dies meanwhile. `meet` is asked until there is a run."""
     begun = told = time.monotonic()
-    watch, watched, seen_alive = Watch(), 0, False
+    watch, watched, seen_alive = Watch(), ("", 0), False
     while True:
         now = time.monotonic()
         met, attempts = None, list[int]()
@@ -35,16 +35,16 @@ def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
         except NoRunError as error:
             why = str(error)
         if met is not None and attempts:
-            state = met.look(attempts[-1])
-            if state.attempt != watched:
-                watch, watched, seen_alive = Watch(), state.attempt, False
-            over = _over(state, watch, now)
-            if over is None:
+            if (met.run, attempts[-1]) != watched:
+                watch, watched, seen_alive = Watch(), (met.run, attempts[-1]), False
+            state, dead = met.fate(attempts[-1], watch)
+            if dead is False and state.ended is None:  # None: an old pulse, which says nothing yet
                 seen_alive = True
                 if state.pulse is not None and state.pulse.ready is not None and state.pulse.state == "watching":
                     print(_ready(state, state.pulse.ready), flush=True)
                     return 0
-            elif seen_alive or now - begun > min(_NEWER_WITHIN, timeout):
+            over = _over(state, dead)
+            if over is not None and (seen_alive or now - begun > min(_NEWER_WITHIN, timeout)):
                 raise UnreadyError(over)
             why = over or _so_far(state)
         if now - begun > timeout:
@@ -55,17 +55,17 @@ def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
         time.sleep(_AGAIN)
 
 
-def _over(state: Attempt, watch: Watch, now: float) -> str | None:
+def _over(state: Attempt, dead: bool | None) -> str | None:
     """Why it will not be ready any more; None while it may."""
     name = f"the run {state.run}, attempt {state.attempt},"
     if state.ended is not None:
         why = f": {'; '.join(state.ended.reasons)}" if state.ended.reasons else ""
         return f"{name} is over, {state.ended.outcome.replace('_', ' ')}{why}"
-    if watch.is_dead(state, now, time.time()):
+    if dead:
         return f"{name} died without a word: look at the log of its start"
-    if state.pulse is not None and state.pulse.state in ("stopping", "judging"):
-        return f"{name} is being stopped by {state.pulse.stopped_by}" if state.pulse.stopped_by else f"{name} is ending"
-    return None
+    if state.pulse is not None and state.pulse.stopped_by:
+        return f"{name} is being stopped by {state.pulse.stopped_by}"
+    return None  # one that is judged without a stop says why in a moment
 
 
 def _so_far(state: Attempt) -> str:

@@ -20,7 +20,7 @@ class Phase(NamedTuple):
 
 def phases_of(marks: Iterable[Marked]) -> list[Phase]:
     """In order of their begins. An end without a begin is no phase; a begin within one of the same name opens another,
-    and an end closes the newest."""
+    and an end closes the newest, whatever the clocks of those who told of both say."""
     phases: list[Phase] = []
     for mark in marks:
         if mark.edge == "begin":
@@ -28,6 +28,6 @@ def phases_of(marks: Iterable[Marked]) -> list[Phase]:
         elif mark.edge == "end":
             for index in range(len(phases) - 1, -1, -1):
                 if phases[index].name == mark.name and phases[index].end is None:
-                    phases[index] = phases[index]._replace(end=mark.at)
+                    phases[index] = phases[index]._replace(end=max(mark.at, phases[index].begin))
                     break
     return sorted(phases, key=lambda phase: phase.begin)
