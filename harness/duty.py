@@ -3,12 +3,14 @@
 `on_duty` is around everything that a start does, so that a run which can't begin says so to those who wait for it.
 """
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from harness.channel.address import is_watched, open_store
 from harness.channel.claim import Claim, claim, without_secrets
@@ -23,11 +25,17 @@ from harness.control.listen import Listen
 from harness.errors import HarnessError
 from harness.report import FILES
 from harness.run_folder import next_attempt
-from harness.stop import RunHandle, signals_kept
+from harness.stop import SIGNALS, RunHandle, signals_kept
 from harness.verdict import Verdict
 
 _WHILE_WAITED_FOR = 600.0  # seconds that the verdict is offered to a channel that does not answer …
 _WHEN_SIGNALLED = 3.0  # … and after a TERM, which a KILL follows ten seconds later: five of them are gone
+
+
+class AbortedError(HarnessError):
+    """A start that a signal ended: as a run that was stopped before it was ready."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -114,9 +122,10 @@ def on_duty(
     if not meeting.awaited:
         yield Duty(handle, None, None, runs_dir, say)
         return
-    with ExitStack() as stack:
-        duty = _begun(meeting, target, runs_dir, environ, say, handle, stack)
+    with _aborted_before(handle), ExitStack() as stack:
+        duty = _claimed(meeting, target, runs_dir, environ, say, handle)
         try:
+            _attend(duty, meeting, environ, stack)
             yield duty
         except HarnessError as error:
             if not duty._over:
@@ -124,14 +133,36 @@ def on_duty(
             raise
 
 
-def _begun(
+@contextmanager
+def _aborted_before(handle: RunHandle) -> Iterator[None]:
+    """Until its run begins a TERM or INT ends a start, which says so; while it goes on they are its own; afterwards
+    they come too late to keep the verdict from the pipeline. Raises AbortedError."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    aborted = False
+
+    def received(number: int, frame: FrameType | None) -> None:
+        nonlocal aborted
+        if not (handle.begun or aborted):
+            aborted = True
+            raise AbortedError(f"stopped by {signal.Signals(number).name} before anything was watched")
+
+    before = {number: signal.signal(number, received) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _claimed(
     meeting: Meeting,
     target: str,
     runs_dir: Path,
     environ: Mapping[str, str],
     say: Callable[[str], None],
     handle: RunHandle,
-    stack: ExitStack,
 ) -> Duty:
     assert meeting.run_id is not None  # whoever makes a meeting names the run
     stores = [url for url in meeting.channels if not is_watched(url)]
@@ -144,22 +175,24 @@ def _begun(
         store = open_store(stores[0], environ)
         mine = claim(store, meeting.run_id, floor=floor, target=target, log=meeting.log, folder=folder)
     owner = mine.owner if mine is not None else _owner(meeting, target, floor, folder)
-    live = LiveRun(owner, handle)
-    duty = Duty(handle, owner.attempt, live, runs_dir, say, _claim=mine)
-    if mine is not None:
-        stack.enter_context(Presence(mine, live))
+    return Duty(handle, owner.attempt, LiveRun(owner, handle), runs_dir, say, _claim=mine)
+
+
+def _attend(duty: Duty, meeting: Meeting, environ: Mapping[str, str], stack: ExitStack) -> None:
+    assert duty.live is not None
+    if duty._claim is not None:
+        stack.enter_context(Presence(duty._claim, duty.live))
     if meeting.listen is not None:
         from harness.control.server import ControlServer  # slow to import, and not always wanted
 
-        server = stack.enter_context(ControlServer(live, meeting.listen, runs_dir))
-        say(f"the control API listens at {server.url}")
+        server = stack.enter_context(ControlServer(duty.live, meeting.listen, duty.runs_dir))
+        duty.say(f"the control API listens at {server.url}")
         duty.url = server.url
         duty._linger = server.linger
     for url in _watched(meeting.channels):
         from harness.channel.concourse import Watcher  # likewise
 
-        stack.enter_context(Watcher(url, live, environ))
-    return duty
+        stack.enter_context(Watcher(url, duty.live, environ))
 
 
 def _owner(meeting: Meeting, target: str, attempt: int, folder: str) -> Owner:

@@ -59,8 +59,7 @@ def gate(run: str, attempts: Sequence[AttemptSummary], acceptances: Sequence[Acc
     """`attempts` in order, at least one. The outcome is what they came to; the exit code leaves out those that somebody
     accepted."""
     outcome, decisive = _outcome(attempts)
-    waived = {attempt for one in acceptances for attempt in one.attempts}
-    rest = [one for one in attempts if one.attempt not in waived or one.outcome == "running"]
+    rest = [one for one in attempts if not any(_covers(acceptance, one) for acceptance in acceptances)]
     reasons = [f"attempt {one.attempt}: {reason}" for one in decisive for reason in one.reasons]
     return Gate(
         run=run,
@@ -72,6 +71,13 @@ def gate(run: str, attempts: Sequence[AttemptSummary], acceptances: Sequence[Acc
     )
 
 
+def _covers(acceptance: Acceptance, one: AttemptSummary) -> bool:
+    """What was over by then, as bad as it was known to be: one that seemed to have died may have failed after all."""
+    if one.attempt not in acceptance.attempts or one.outcome == "running":
+        return False
+    return one.outcome != "fail" or acceptance.outcome == "fail"
+
+
 def _outcome(attempts: Sequence[AttemptSummary]) -> tuple[str, list[AttemptSummary]]:
     """The run's outcome, and the attempts that it follows from."""
     for outcomes, word in (
@@ -81,8 +87,11 @@ def _outcome(attempts: Sequence[AttemptSummary]) -> tuple[str, list[AttemptSumma
     ):
         if found := [one for one in attempts if one.outcome in outcomes]:
             return word, found
-    watched = [one for one in attempts if one.outcome != "skipped"] or attempts
-    return watched[-1].outcome, list(watched[-1:])  # passed, or could not begin: then a pass before it is not its own
+    newest = attempts[-1]  # passed, or could not begin: then a pass before it is not its own
+    watched = [one for one in attempts if one.outcome != "skipped"]
+    if newest.outcome == "skipped" and watched and watched[-1].outcome != "refused":  # a mistake, mended since
+        newest = watched[-1]
+    return newest.outcome, [newest]
 
 
 def _exit_code(outcome: str, decisive: Sequence[AttemptSummary]) -> int:

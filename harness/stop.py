@@ -59,6 +59,7 @@ class RunHandle:
     stop cuts the drain short."""
 
     def __init__(self) -> None:
+        self.begun = False  # a run listens, or has listened
         self._lock = threading.RLock()  # a signal handler may interrupt its own thread inside
         self._said: list[Word] = []
         self._listener: Callable[[Word], None] | None = None
@@ -92,6 +93,7 @@ class RunHandle:
     def attach(self, listener: Callable[[Word], None]) -> None:
         """Hand over what was said so far and what comes; called by the run, `listener` in any thread."""
         with self._lock:
+            self.begun = True
             self._listener = listener
             while self._said:
                 listener(self._said.pop(0))

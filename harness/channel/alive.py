@@ -42,6 +42,7 @@ class Attempt:
 class Watch:
     """Looks at one attempt again and again."""
 
+    moved: bool = False  # its pulse went on while it was watched: it lives, whatever its clock says
     _beat: int | None = None
     _since: float = field(default=0.0)  # monotonic
 
@@ -52,12 +53,13 @@ class Watch:
             first = self._beat is None
             self._beat, self._since = beat, monotonic
             if not first:
+                self.moved = True
                 return False
         if attempt.process is not None and is_gone(attempt.process):
             return True
         still = monotonic - self._since
         if still > STALE:
             return True
-        if utc - attempt.last_sign <= STALE:
+        if abs(utc - attempt.last_sign) <= STALE:  # one from the future proves as little as an old one
             return False
         return True if still >= _WATCHED else None

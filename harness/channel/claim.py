@@ -13,12 +13,13 @@ import harness
 from harness.channel import layout
 from harness.channel.alive import Watch
 from harness.channel.pipeline import StorePipeline
-from harness.channel.process import this_process
-from harness.channel.records import FRESH_ID, Owner, Turn, encode
+from harness.channel.process import is_here, this_process
+from harness.channel.records import FRESH_ID, Ended, Owner, Turn, decode, encode
 from harness.channel.store import ChannelError, SilentError, Store
 
 _PATIENCE = 30.0  # seconds for which a channel that does not answer is asked again before anything begins
 _AGAIN = 1.0  # seconds between two questions
+_TURNS_SINCE = 100  # more turns than others can take while we ask again
 
 
 class TakenError(ChannelError):
@@ -77,32 +78,42 @@ def claim(store: Store, run: str, *, floor: int, target: str, log: str = "", fol
 
 
 def _claim(store: Store, owner: Owner) -> Claim:
+    """Attempts are taken in order, also those below the floor: else two starters with other floors would own one each,
+    at once."""
     pipeline = StorePipeline(store)
     while True:
         attempts = pipeline.attempts(owner.run)
-        newest = _newest(pipeline, owner, attempts[-1]) if attempts else None
-        if newest is not None:  # claimed by us, in a try whose answer was lost
-            return Claim(store, newest, _take_turn(store, newest))
-        attempt = max(owner.attempt, attempts[-1] + 1) if attempts else owner.attempt
-        mine = msgspec.structs.replace(owner, attempt=attempt)
-        if store.create(layout.of_attempt(owner.run, attempt, "owner.json"), encode(mine)):
-            return Claim(store, mine, _take_turn(store, mine))
+        attempt = attempts[-1] + 1 if attempts else 1
+        mine = _claimed_before(pipeline, owner, attempts[-1]) if attempts else None
+        if mine is not None:
+            turn = _turn_taken(store, owner)
+        else:
+            turn = None
+            mine = msgspec.structs.replace(owner, attempt=attempt)
+            if not store.create(layout.of_attempt(owner.run, attempt, "owner.json"), encode(mine)):
+                continue
+        if mine.attempt < owner.attempt:
+            why = [f"passed over: the starter's folder of runs had {owner.attempt - 1} attempts already"]
+            over = Ended(outcome="refused", exit_code=2, at=owner.at, reasons=why)
+            store.create(layout.of_attempt(owner.run, mine.attempt, "ended.json"), encode(over))
+            continue
+        return Claim(store, mine, turn or _take_turn(store, mine))
 
 
-def _newest(pipeline: StorePipeline, owner: Owner, attempt: int) -> Owner | None:
-    """Its owner, if that is us; None if it is over. One whose pulse is old is watched for some seconds. Raises
-    TakenError while somebody else conducts it."""
+def _claimed_before(pipeline: StorePipeline, owner: Owner, attempt: int) -> Owner | None:
+    """Its owner, if that is us, by a try whose answer was lost; None if it is over. One that may have died is watched
+    until that is known. Raises TakenError while somebody else conducts it."""
     watch = Watch()
     while True:
         state = pipeline.look(owner.run, attempt)
-        if state.owner is not None and state.owner.id == owner.id:
-            return state.owner
         if state.ended is not None:
             return None
+        if state.owner is not None and state.owner.id == owner.id:
+            return state.owner
         dead = watch.is_dead(state, time.monotonic(), time.time())
         if dead:
             return None
-        if dead is False:
+        if watch.moved or (state.process is not None and is_here(state.process)):
             where = f" by process {state.owner.pid} on {state.owner.host}" if state.owner is not None else ""
             raise TakenError(
                 state.owner,
@@ -110,6 +121,15 @@ def _newest(pipeline: StorePipeline, owner: Owner, attempt: int) -> Owner | None
                 f"(cf-harness stop --channel {pipeline.name} --run-id {owner.run}), or give another --run-id",
             )
         time.sleep(_AGAIN)
+
+
+def _turn_taken(store: Store, owner: Owner) -> str | None:
+    """The turn that a try whose answer was lost took for us: a second one would supersede whoever came in between."""
+    for key in reversed(store.list(layout.TURNS)[-_TURNS_SINCE:]):
+        turn = decode(store.get(key), Turn)
+        if turn is not None and turn.owner == owner.id:
+            return key
+    return None
 
 
 def _take_turn(store: Store, owner: Owner) -> str:

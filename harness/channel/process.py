@@ -21,15 +21,24 @@ def this_process() -> Process:
     return Process(socket.gethostname(), pid, _boot_and_birth(pid), _namespace())
 
 
+def is_here(process: Process) -> bool:
+    """It certainly runs here. Where that can't be known: False."""
+    return _of_this_machine(process) and _boot_and_birth(process.pid) == process.boot
+
+
 def is_gone(process: Process) -> bool:
     """It certainly ran here and runs no more. Where that can't be known: False."""
+    if not _of_this_machine(process):
+        return False
+    if not _stat(process.pid) and _exists(process.pid):  # somebody else's, and /proc hides it (hidepid, proc(5))
+        return False
+    return _boot_and_birth(process.pid) != process.boot
+
+
+def _of_this_machine(process: Process) -> bool:
     if not process.boot or not process.namespace or process.namespace != _namespace():
         return False
-    boot = process.boot.partition(" ")[0]
-    here = _boot_and_birth(process.pid)
-    if here:
-        return here != process.boot and here.partition(" ")[0] == boot
-    return _boot() == boot
+    return process.boot.partition(" ")[0] == _boot()
 
 
 def _boot() -> str:
@@ -38,10 +47,24 @@ def _boot() -> str:
 
 def _boot_and_birth(pid: int) -> str:
     """The boot's id, and the process's start in clock ticks after it (proc_pid_stat(5), field 22). A zombie is gone."""
-    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    fields = _stat(pid)
     if len(fields) < 20 or fields[0] in "ZX":
         return ""
     return f"{_boot()} {fields[19]}"
+
+
+def _stat(pid: int) -> list[str]:
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def _namespace() -> str:

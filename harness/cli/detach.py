@@ -1,7 +1,7 @@
 """`run --detach`: the same run in a process of its own, which outlives the step that started it.
 
-The starter waits until the run has its place in the channel, or has said why not. Through a pipe of theirs the run says
-so (`tell_starter`); if that ends without a word, the run has ended.
+The starter waits until the run has its plan and its place in the channel, or has said why not. Through a pipe of theirs
+the run says so (`tell_starter`); if that ends without a word, the run has ended.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from harness.channel.records import Owner
-from harness.cli import complain
+from harness.cli import INCONCLUSIVE, complain
 from harness.duty import Meeting
 from harness.errors import HarnessError
 from harness.report.layout import plain
@@ -76,7 +76,7 @@ def start_detached(meeting: Meeting, runs_dir: Path, words: Sequence[str]) -> in
         code = process.wait()
         for said_line in _tail(log):
             complain(said_line)
-        return code if code > 0 else 3
+        return code if code >= 0 else INCONCLUSIVE  # 0: it was skipped
     begun = msgspec.json.decode(line, type=Begun)
     if begun.taken:
         process.wait()

@@ -15,7 +15,7 @@ from harness.channel.store import ChannelError, SilentError
 from harness.cli import complain
 from harness.cli.ci import run_id_of
 from harness.errors import HarnessError
-from harness.gate import AttemptSummary, Gate, died, gate, running
+from harness.gate import Acceptance, AttemptSummary, Gate, died, gate, running
 from harness.run_folder import check_run_id
 
 PATIENCE = 60.0  # seconds for which a channel that does not answer is asked again
@@ -46,6 +46,14 @@ class Met:
         """What is known of one."""
         return patiently(lambda: self.pipeline.look(self.run, attempt))
 
+    def fate(self, attempt: int, watch: Watch) -> tuple[Attempt, bool | None]:
+        """What is known of one, and whether it died without a word; None while that can't be told."""
+        return fate(lambda: self.look(attempt), watch)
+
+    def acceptances(self) -> list[Acceptance]:
+        """Who let it pass."""
+        return patiently(lambda: self.pipeline.acceptances(self.run))
+
     def report(self, attempt: int, file: str) -> bytes | None:
         """One of its reports, by its file's name."""
         return patiently(lambda: self.pipeline.report(self.run, attempt, file))
@@ -57,17 +65,14 @@ class Met:
             raise self.missing()
         summaries = [_summary(self.look(attempt), older=True) for attempt in attempts[:-1]]
         summaries.append(self._newest(attempts[-1]))
-        return gate(self.run, summaries, patiently(lambda: self.pipeline.acceptances(self.run)))
+        return gate(self.run, summaries, self.acceptances())
 
     def _newest(self, attempt: int) -> AttemptSummary:
         watch = Watch()
         while True:
-            state = self.look(attempt)
-            if state.ended is not None or isinstance(self.pipeline, RunsPipeline):
-                return _summary(state, older=True)
-            dead = watch.is_dead(state, time.monotonic(), time.time())
+            state, dead = self.fate(attempt, watch)
             if dead is not None:
-                return _summary(state, older=dead)
+                return _summary(state, older=dead or isinstance(self.pipeline, RunsPipeline))
             time.sleep(_AGAIN)
 
     def missing(self) -> NoRunError:
@@ -111,6 +116,16 @@ def place(channel: str | None, run: str | None, runs_dir: Path | None = None) ->
     if runs_dir is not None:
         return RunsPipeline(runs_dir), named
     raise ChannelError("which channel? Say --channel URL, or set CF_HARNESS_CHANNEL, as the run was started with")
+
+
+def fate(look: Callable[[], Attempt], watch: Watch) -> tuple[Attempt, bool | None]:
+    """What an attempt looks like, and whether it died without a word; None while that can't be told."""
+    state = look()
+    dead = False if state.ended is not None else watch.is_dead(state, time.monotonic(), time.time())
+    if dead:  # its last word may have come, and its process gone, while we looked
+        state = look()
+        dead = state.ended is None
+    return state, dead
 
 
 def patiently(ask: Callable[[], T], patience: float = PATIENCE) -> T:

@@ -46,11 +46,11 @@ def run_target(
     meeting = replace(meeting, log=log_of(os.environ))
     try:
         with on_duty(meeting, target=target, runs_dir=wishes.runs_dir, environ=os.environ, say=complain) as duty:
-            if duty.live is not None:
-                tell_starter(Begun(owner=duty.live.owner, url=duty.url))
             plan = plan_of(target, overrides)
             if skip_if_absent and (why := absent(plan, os.environ)):
                 return _skip(duty, why)
+            if duty.live is not None:  # a starter that hears nothing shows what was said instead
+                tell_starter(Begun(owner=duty.live.owner, url=duty.url))
             verdict = watched(
                 plan,
                 replace(wishes, run_id=meeting.run_id),

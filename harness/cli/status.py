@@ -49,14 +49,14 @@ def status(met: Met, form: str) -> int:
                 )
                 for state in states
             ],
-            accepted=met.pipeline.acceptances(met.run),
+            accepted=met.acceptances(),
         )
         show(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
         return 0
     lines = [f"run {met.run} at {met.pipeline.name}"]
     for state in states:
         lines += _lines(state, time.time())
-    for one in met.pipeline.acceptances(met.run):
+    for one in met.acceptances():
         lines += wrap(f"accepted by {plain(one.by)}: {plain(one.reason)}", WIDTH)
     show("".join(f"{line}\n" for line in lines), "text")
     return 0

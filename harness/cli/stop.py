@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.channel.alive import Attempt, Watch
 from harness.channel.records import StopWish
 from harness.cli import complain
-from harness.cli.met import Met, NoRunError, patiently
+from harness.cli.met import Met, patiently
 from harness.cli.verdict import tell
 from harness.figures import seconds
 from harness.report import FILES
@@ -21,7 +21,8 @@ _TOLD_EVERY = 10.0  # seconds
 
 
 def stop(met: Met, form: str, files: tuple[Path, ...], runs_dir: Path, timeout: float, by: str | None) -> int:
-    """Returns the exit code of all attempts together. Raises NoRunError where there is nothing to wait for."""
+    """Returns the exit code of all attempts together, also where the newest gave no verdict: that is inconclusive.
+    Raises NoRunError where there is no run."""
     attempts = met.attempts()
     if not attempts:
         raise met.missing()
@@ -29,25 +30,25 @@ def stop(met: Met, form: str, files: tuple[Path, ...], runs_dir: Path, timeout: 
     if state.ended is None:
         wish = StopWish(by=plain(by or f"cf-harness stop by {_who()}"), at=time.time())
         patiently(lambda: met.pipeline.stop(met.run, state.attempt, wish))
-        _await_end(met, state.attempt, timeout)
+        for missing in _await_end(met, state.attempt, timeout):
+            complain(missing)
     _keep(met, runs_dir)
     return tell(met, form, files)
 
 
-def _await_end(met: Met, attempt: int, timeout: float) -> None:
+def _await_end(met: Met, attempt: int, timeout: float) -> list[str]:
+    """Nothing once there is a verdict; else why there is none, and the last that is known."""
     begun = told = time.monotonic()
     watch = Watch()
     while True:
         now = time.monotonic()
-        state = met.look(attempt)
+        state, dead = met.fate(attempt, watch)
         if state.ended is not None:
-            return
-        if watch.is_dead(state, now, time.time()):
-            raise NoRunError(f"the run {met.run}, attempt {attempt}, gave no verdict: {_last_sign(state)}")
+            return []
+        if dead:
+            return [f"the run {met.run}, attempt {attempt}, gave no verdict: {_last_sign(state)}"]
         if now - begun > timeout:
-            raise NoRunError(
-                f"the run {met.run}, attempt {attempt}, gave no verdict within {timeout:g} s: {_last_sign(state)}"
-            )
+            return [f"the run {met.run}, attempt {attempt}, gave no verdict within {timeout:g} s: {_last_sign(state)}"]
         if now - told > _TOLD_EVERY:
             told = now
             doing = state.pulse.state if state.pulse is not None else "beginning"

@@ -2,11 +2,13 @@
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 from harness.channel.alive import Attempt, Watch
 from harness.channel.pipeline import Pipeline
 from harness.channel.store import GoneError, SilentError
 from harness.cli import complain
+from harness.cli.met import fate
 from harness.errors import HarnessError
 
 _AGAIN = 0.5  # seconds
@@ -27,24 +29,27 @@ def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
     watch, watched, seen_alive = Watch(), ("", 0), False
     while True:
         now = time.monotonic()
+        seen: tuple[Attempt, bool | None] | None = None
         try:
-            state = _newest(pipeline, named)
+            newest = _newest(pipeline, named)
+            if newest is not None:
+                if newest != watched:
+                    watch, watched, seen_alive = Watch(), newest, False
+                seen = fate(partial(pipeline.look, *newest), watch)
+            why = f"there is no {'run' if named is None else f'run {named}'} at {pipeline.name} yet"
         except GoneError as error:
             raise UnreadyError(str(error)) from None
         except SilentError as error:
-            state, why = None, str(error)
-        else:
-            why = f"there is no {'run' if named is None else f'run {named}'} at {pipeline.name} yet"
-        if state is not None:
-            if (state.run, state.attempt) != watched:
-                watch, watched, seen_alive = Watch(), (state.run, state.attempt), False
-            over = _over(state, watch, now)
-            if over is None:
+            why = str(error)
+        if seen is not None:
+            state, dead = seen
+            if dead is False and state.ended is None:  # None: an old pulse, which says nothing yet
                 seen_alive = True
                 if state.pulse is not None and state.pulse.ready is not None and state.pulse.state == "watching":
                     print(_ready(state, state.pulse.ready), flush=True)
                     return 0
-            elif seen_alive or now - begun > min(_NEWER_WITHIN, timeout):
+            over = _over(state, dead)
+            if over is not None and (seen_alive or now - begun > min(_NEWER_WITHIN, timeout)):
                 raise UnreadyError(over)
             why = over or _so_far(state)
         if now - begun > timeout:
@@ -55,23 +60,23 @@ def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
         time.sleep(_AGAIN)
 
 
-def _newest(pipeline: Pipeline, named: str | None) -> Attempt | None:
+def _newest(pipeline: Pipeline, named: str | None) -> tuple[str, int] | None:
     run = named or pipeline.newest()
     attempts = pipeline.attempts(run) if run is not None else []
-    return pipeline.look(run, attempts[-1]) if run is not None and attempts else None
+    return (run, attempts[-1]) if run is not None and attempts else None
 
 
-def _over(state: Attempt, watch: Watch, now: float) -> str | None:
+def _over(state: Attempt, dead: bool | None) -> str | None:
     """Why it will not be ready any more; None while it may."""
     name = f"the run {state.run}, attempt {state.attempt},"
     if state.ended is not None:
         why = f": {'; '.join(state.ended.reasons)}" if state.ended.reasons else ""
         return f"{name} is over, {state.ended.outcome.replace('_', ' ')}{why}"
-    if watch.is_dead(state, now, time.time()):
+    if dead:
         return f"{name} died without a word: look at the log of its start"
-    if state.pulse is not None and state.pulse.state in ("stopping", "judging"):
-        return f"{name} is being stopped by {state.pulse.stopped_by}" if state.pulse.stopped_by else f"{name} is ending"
-    return None
+    if state.pulse is not None and state.pulse.stopped_by:
+        return f"{name} is being stopped by {state.pulse.stopped_by}"
+    return None  # one that is judged without a stop says why in a moment
 
 
 def _so_far(state: Attempt) -> str:
