@@ -89,6 +89,9 @@ class HttpPipeline:
             marks = [_mark(note, time.time()) for note in notes[begin : begin + 500]]
             self._ask("POST", "/v1/marks", MarksBody(marks=marks))
 
+    def marks(self, run: str, attempt: int) -> list[MarkNote]:  # noqa: D102
+        return self._state().marks
+
     def stop(self, run: str, attempt: int, wish: StopWish) -> None:  # noqa: D102
         self._ask("POST", "/v1/stop", StopBody(by=wish.by[:200]))
 

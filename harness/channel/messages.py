@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from harness.channel.records import Edge, Ended, Owner, Pulse, StopWish
+from harness.channel.records import Edge, Ended, MarkNote, Owner, Pulse, StopWish
 from harness.gate import Acceptance
 
 MOST_MARKS = 1000  # in one request
@@ -60,6 +60,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     pulse: Pulse
     stop: StopWish | None
     ended: Ended | None
+    marks: list[MarkNote]  # those of the pipeline itself
     earlier: list[EarlierAttempt]
 
 

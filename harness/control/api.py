@@ -80,6 +80,7 @@ class _Desk:
                 pulse=self._live.pulse(),
                 stop=self._live.wish,
                 ended=self._live.ended,
+                marks=self._live.marks(),
                 earlier=await run_in_threadpool(self._earlier),
             )
         )
