@@ -190,7 +190,7 @@ def _attend(duty: Duty, meeting: Meeting, environ: Mapping[str, str], stack: Exi
         duty.url = server.url
         duty._linger = server.linger
     for url in _watched(meeting.channels):
-        from harness.channel.concourse import Watcher  # likewise
+        from harness.channel.concourse.watcher import Watcher  # likewise
 
         stack.enter_context(Watcher(url, duty.live, environ))
 
