@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.channel import layout
 from harness.channel.pipeline import StorePipeline
 from harness.channel.records import Pulse
 from tests.channel.carrying import Elsewhere
@@ -67,6 +66,8 @@ class Place:
         """Look until the run says that it is so."""
         self.until(lambda: (pulse := self.pulse(run, attempt)) is not None and pulse.state == state)
 
-    def until_marked(self, count: int, run: str = "42", attempt: int = 1) -> None:
-        """Look until so many marks lie there."""
-        self.until(lambda: len(self.store.list(layout.marks(run, attempt))) >= count)
+    def until_seen(self, good: int, run: str = "42", attempt: int = 1) -> None:
+        """Look until its pulse tells of so many good answers."""
+        self.until(
+            lambda: (pulse := self.pulse(run, attempt)) is not None and pulse.runners and pulse.runners[0].good >= good
+        )

@@ -7,13 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from harness.channel.process import is_gone
 from harness.sandbox import Sandbox, SandboxConfig
-from tests.cli.commanding import PROGRAM, Ended, Going, cf, environment, target
+from tests.cli.commanding import PROGRAM, Ended, Going, environment, target
 from tests.cli.meeting import Place
 
 Story = dict[str, Ended]
@@ -30,6 +29,7 @@ def good(place: Place, url: str) -> Story:
         told["begin"] = place.verb("mark", "deploy", "--begin")
         told["moment"] = place.verb("mark", "half-way")
         told["end"] = place.verb("mark", "deploy", "--end")
+        place.until_seen(20)
         told["status"] = place.verb("status")
         told["status json"] = place.verb("status", "--format", "json")
         told["early"] = place.verb("verdict")
@@ -91,8 +91,7 @@ def died(place: Place, url: str) -> Story:
         told["took"] = Ended(int(time.monotonic() - began), "", "")
         app.answer = 200
         with place.running(plan) as run:
-            place.until_state("watching")
-            place.until(lambda: (pulse := place.pulse()) is not None and pulse.runners and pulse.runners[0].good)
+            place.until_seen(20)
             run.process.kill()
             run.ended()
     told["stop"] = place.verb("stop", "-o", "died.xml")
@@ -138,6 +137,7 @@ def superseded(place: Place, url: str) -> Story:
             told["run"] = old.ended()
             told["verdict"] = place.verb("verdict", run="old")
             told["newest"] = place.verb("status", run=None)
+            place.until_seen(20, run="new")
             told["new"] = place.verb("stop", run=None)
     return told
 
@@ -145,10 +145,9 @@ def superseded(place: Place, url: str) -> Story:
 def forgotten(place: Place, url: str) -> Story:
     """Nobody stops it."""
     plan = place.plan(url, stop={"max_duration": "6s"})
-    judged = place.plan(url, "judged.yml", stop={"max_duration": "6s", "at_max_duration": "judge"})
     other = Place(place.folder / "other")
     other.plan(url, stop={"max_duration": "6s", "at_max_duration": "judge"})
-    with place.running(plan) as run, other.running(judged and "plan.yml") as another:
+    with place.running(plan) as run, other.running("plan.yml") as another:
         return {"run": run.ended(), "judged": another.ended(), "verdict": place.verb("verdict")}
 
 
@@ -197,7 +196,7 @@ def aborted(place: Place, url: str) -> Story:
             told["unready"] = run.ended()
         told["unready verdict"] = place.verb("wait-ready", "--timeout", "1s", run="unready")
     with place.running(place.plan(url)) as run:
-        place.until_state("watching", attempt=2)
+        place.until_seen(20, attempt=2)
         run.process.terminate()
         told["run"] = run.ended()
     told["verdict"] = place.verb("verdict")
@@ -323,15 +322,13 @@ def test_one_that_died_is_told_of_at_once_with_what_is_known(stories: Stories, p
     assert "the run early, attempt 1, died without a word" in story["wait"].err
     assert story["took"].code < 15, "one that was seen alive is not waited for"
     assert story["stop"].code == story["verdict"].code == 3
-    assert re.search(
-        r"the run 42, attempt 1, gave no verdict: its last sign of life is .* old, when it was watching \(app: \d+ good",
-        story["stop"].err,
-    )
+    assert "the run 42, attempt 1, gave no verdict: its last sign of life is " in story["stop"].err
+    assert re.search(r" old, when it was watching \(app: \d+ good, 0 failed", story["stop"].err)
     assert "INCONCLUSIVE" in story["stop"].out
     assert "its process ended without a verdict" in (places["died"].folder / "died.xml").read_text()
     assert story["ready"].code == 4
     assert story["accept"].code == story["accepted"].code == 0
-    assert "the machine went away" in story["accepted"].out
+    assert "the machine went away" in " ".join(story["accepted"].out.split())
 
 
 def test_a_plan_with_mistakes_is_recorded_and_said(stories: Stories) -> None:
@@ -406,71 +403,3 @@ def test_an_abort_leaves_a_word_at_each_moment(stories: Stories) -> None:
     assert story["run"].verdict.stopped_by == "SIGTERM"
     assert story["run"].code == story["verdict"].code == 0
     assert story["verdict"].out.startswith("PASS over 2 attempts at 42, exit code 0")
-
-
-NO_CHANNEL = ("wait-ready", "mark x", "status", "stop")
-BAD = {
-    **dict.fromkeys(NO_CHANNEL, "which channel? Say --channel URL"),
-    "stop --channel nonsense": "'nonsense' is no channel: expected file:///dir",
-    "stop --channel ftp://host/": "'ftp://host/' is no channel",
-    "status --channel file://host/dir": "expected three slashes, file:///host/dir",
-    "status --channel concourse+https://ci/teams/t/pipelines/p/jobs/j": "nothing meets there",
-    "run http://127.0.0.1:9/ --channel http://127.0.0.1:1": "an API of its own is served with --listen",
-    "run http://127.0.0.1:9/ --channel file:///tmp/a --channel file:///tmp/b": "one channel at a time",
-    "run http://127.0.0.1:9/ --channel s3://bucket": "which run is this?",
-    "run http://127.0.0.1:9/ --detach": "--detach needs a place where the run is found again",
-    "run http://127.0.0.1:9/ --detach --channel CHANNEL --while -- true": "--detach goes with neither",
-    "run http://127.0.0.1:9/ --channel CHANNEL --run-id a/b": "can't be a run's id",
-    "run http://127.0.0.1:9/ --channel CHANNEL --token-file x": "belong to --listen",
-    "run http://127.0.0.1:9/ --listen 0.0.0.0:0": "beyond loopback it wants a token",
-    "run http://127.0.0.1:9/ --listen nowhere": "expected HOST:PORT",
-    "run http://127.0.0.1:9/ --channel file:///dev/null/x": "give a directory that all tasks can write to",
-    "mark --channel CHANNEL": "mark what?",
-    "mark x --begin --end --channel CHANNEL": "give --begin or --end",
-    "mark x --from-bosh-events y --channel CHANNEL": "mark what?",
-    "stop --channel CHANNEL --timeout soon": "--timeout soon",
-    "stop --channel CHANNEL -o x.pdf": "its ending must say the format",
-    "wait-ready --channel CHANNEL --timeout -1s": "--timeout -1s",
-    "verdict a --run-id b --channel CHANNEL": "one run at a time: a or b?",
-    "accept a --channel CHANNEL --by x": "--reason",
-    "status --channel CHANNEL --run-id ../x": "can't be a run's id",
-}
-
-
-@pytest.fixture(scope="module")
-def mistaken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
-    """What each mistake ends with."""
-    folder = tmp_path_factory.mktemp("bad")
-    channel = (folder / "channel").as_uri()
-
-    def tried(words: str) -> Ended:
-        return cf(folder, *words.replace("CHANNEL", channel).split())
-
-    with ThreadPoolExecutor(4) as pool:
-        return dict(zip(BAD, pool.map(tried, BAD), strict=True))
-
-
-@pytest.mark.parametrize("words", BAD)
-def test_bad_input_is_answered_with_one_line(mistaken: dict[str, Ended], words: str) -> None:
-    ended = mistaken[words]
-    assert ended.code == 2, ended
-    assert ended.out == ""
-    assert ended.err.count("\n") == 1, ended.err
-    assert BAD[words] in ended.err
-
-
-@pytest.mark.parametrize("verb", ["status", "stop", "verdict", "mark x"])
-def test_a_run_that_nobody_knows(tmp_path: Path, verb: str) -> None:
-    place = Place(tmp_path)
-    for run, said in (("42", "there is no run 42 at"), (None, "there is no run at")):
-        ended = place.verb(*verb.split(), run=run)
-        assert ended.code == 3
-        assert ended.out == ""
-        assert said in ended.err
-        assert "Nothing was watched" in ended.err
-
-
-def test_waiting_for_a_run_that_never_comes(tmp_path: Path) -> None:
-    ended = Place(tmp_path).verb("wait-ready", "--timeout", "1s")
-    assert ended.code == 4
-    assert "not ready within 1 s: there is no run 42 at" in ended.err
