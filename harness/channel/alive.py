@@ -60,6 +60,6 @@ class Watch:
         still = monotonic - self._since
         if still > STALE:
             return True
-        if abs(utc - attempt.last_sign) <= STALE:  # one from the future proves as little as an old one
+        if self.moved or abs(utc - attempt.last_sign) <= STALE:  # from the future it proves as little as an old one
             return False
         return True if still >= _WATCHED else None
