@@ -75,6 +75,9 @@ ITEMS = (
     Item("api", "13. Cost of watching the API", "python -m bench.api", "20 minutes",
          "20 operations a second in all against the sandbox; CPU and memory of conductor and worker, not the "
          "sandbox's. Flat as in 3."),
+    Item("channel", "15. A channel in trouble", "python -m bench.channel", "6 minutes",
+         "nginx watched at 1,000/s while the run's bucket (moto's S3 server) delays, refuses, throttles, drops, "
+         "duplicates requests or is away; then stops that are asked for while it is away."),
 )  # fmt: skip
 
 _BAD_INPUT = """## 8. Bad input
