@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.channel.duty import on_duty
 from harness.cli import complain
 from harness.cli.meeting import meeting_of
 from harness.cli.watch import watching
 from harness.conductor.observe import Observer
+from harness.duty import on_duty
 from harness.errors import HarnessError
 from harness.objectives import Objective
 from harness.plan import Overrides, Plan, load_plan

@@ -59,7 +59,7 @@ class StopRequested(msgspec.Struct, frozen=True, kw_only=True, tag="stop_request
     by: str
 
 
-class Marked(msgspec.Struct, frozen=True, kw_only=True, tag="marked"):
+class Marked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="marked"):
     """A pipeline's mark: a moment, or the begin or end of a phase."""
 
     at: float

@@ -46,3 +46,4 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
     gate: Gate = Gate.ENFORCE
     tolerate: Tolerance = Tolerance()
     default: bool = False  # the probe's own, not the plan's
+    phase: str = ""  # over the steps of that name alone

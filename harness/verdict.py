@@ -39,6 +39,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     why: str
     forgiven: int = 0  # ticks that a tolerance set aside
+    phase: str = ""  # judged over the steps of that name alone
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +160,16 @@ class PhaseReport(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     start: str
     end: str | None
+    within: float = 0.0  # seconds by which start and end may be wrong
+    source: str = ""  # who told of it afterwards: "bosh"
     runners: dict[str, dict[str, float | None]]
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A mark that is neither begin nor end."""
+
+    name: str
+    at: str
 
 
 class HarnessReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,5 +208,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     objectives: list[Judgement]
     runners: list[RunnerReport]
     phases: list[PhaseReport]
+    moments: list[Moment] = []
     warnings: list[str]
     harness: HarnessReport

@@ -35,7 +35,7 @@ class LiveRun:
         self._glance: Glance | None = None
         self._ready: float | None = None
         self._stopped_by = ""
-        self._marked: set[str] = set()
+        self._marked: dict[str, MarkNote] = {}
         self._wish: StopWish | None = None
         self._beat = 0
         self.ended: Ended | None = None
@@ -109,6 +109,11 @@ class LiveRun:
         self.ended = ended
         self._turn("judging")
 
+    def marks(self) -> list[MarkNote]:
+        """What the pipeline marked itself; not what was told of others afterwards."""
+        with self._lock:
+            return [note for note in self._marked.values() if not note.source]
+
     # What is said to it
 
     def stop(self, wish: StopWish) -> StopWish:
@@ -133,7 +138,7 @@ class LiveRun:
         seconds): what is told of this moment was not written earlier, whatever its writer's clock says."""
         with self._lock:
             new = [note for note in notes if note.id not in self._marked]
-            self._marked.update(note.id for note in new)
+            self._marked.update({note.id: note for note in new})
         for note in sorted(new, key=lambda note: note.at):
             now = time.monotonic()
             when = now - (time.time() - note.at)

@@ -42,6 +42,9 @@ class Pipeline(Protocol):
     def mark(self, run: str, attempt: int, notes: Sequence[MarkNote]) -> None:
         """Tell it what the pipeline does."""
 
+    def marks(self, run: str, attempt: int) -> list[MarkNote]:
+        """What was marked so far, in no order."""
+
     def stop(self, run: str, attempt: int, wish: StopWish) -> None:
         """Ask it to end. The first wish counts."""
 
@@ -94,6 +97,11 @@ class StorePipeline:
     def mark(self, run: str, attempt: int, notes: Sequence[MarkNote]) -> None:  # noqa: D102
         for note in notes:
             self._store.create(f"{layout.marks(run, attempt)}{note.id}.json", encode(note))
+
+    def marks(self, run: str, attempt: int) -> list[MarkNote]:  # noqa: D102
+        keys = self._store.list(layout.marks(run, attempt))
+        found = (decode(self._store.get(key), MarkNote) for key in keys)
+        return [note for note in found if note is not None]
 
     def stop(self, run: str, attempt: int, wish: StopWish) -> None:  # noqa: D102
         self._store.create(layout.of_attempt(run, attempt, "stop.json"), encode(wish))

@@ -1,9 +1,12 @@
 """What a run and its pipeline tell one another through a channel: values, written as JSON. Times are seconds since the
 epoch by the writer's clock."""
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
+
+Edge = Literal["", "begin", "end"]
+"""Of a phase; empty: a moment."""
 
 FRESH_ID = 16  # characters of a random id
 
@@ -63,7 +66,7 @@ class MarkNote(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str  # the same for every try to say it
     name: str
-    edge: str  # begin | end | "" for a moment
+    edge: Edge
     at: float
     within: float | None = None  # seconds by which `at` may be wrong; None: it is the moment of writing, by that clock
     source: str = ""  # "bosh": told afterwards

@@ -54,6 +54,9 @@ class RunsPipeline:
     def mark(self, run: str, attempt: int, notes: Sequence[MarkNote]) -> None:  # noqa: D102
         raise _no_channel()
 
+    def marks(self, run: str, attempt: int) -> list[MarkNote]:  # noqa: D102
+        return []
+
     def stop(self, run: str, attempt: int, wish: StopWish) -> None:  # noqa: D102
         raise _no_channel()
 

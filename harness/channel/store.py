@@ -15,6 +15,12 @@ class SilentError(ChannelError):
     exit_code = 3
 
 
+class GoneError(ChannelError):
+    """A run whose channel went with it: it has ended, or died."""
+
+    exit_code = 3
+
+
 class Store(Protocol):
     """Values under keys such as `runs/42/1/stop.json`. What one wrote, others read from then on, at the latest after
     `staleness` seconds. May be called from any thread.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.channel.duty import Meeting
 from harness.channel.records import Owner
 from harness.cli import INCONCLUSIVE, complain
+from harness.duty import Meeting
 from harness.errors import HarnessError
 from harness.report.layout import plain
 from harness.run_folder import RunError

@@ -5,14 +5,14 @@ import time
 from collections.abc import Sequence
 
 from harness.channel.alive import Attempt
-from harness.channel.records import FRESH_ID, MarkNote
+from harness.channel.records import FRESH_ID, Edge, MarkNote
 from harness.cli.met import Met, NoRunError, patiently
 from harness.report.layout import plain
 
 _LONGEST = 200  # characters of a name
 
 
-def mark(met: Met, name: str, edge: str) -> int:
+def mark(met: Met, name: str, edge: Edge) -> int:
     """Note a moment, or the begin or the end of a phase. Raises NoRunError where nobody listens any more."""
     at = time.time()
     note = MarkNote(id=secrets.token_hex(FRESH_ID // 2), name=plain(name)[:_LONGEST], edge=edge, at=at)

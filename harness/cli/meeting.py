@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.channel.address import carrier_of, is_watched
-from harness.channel.duty import Listen, Meeting
 from harness.cli.ci import SYSTEMS, run_id_of
+from harness.control.listen import Listen
+from harness.duty import Meeting
 from harness.errors import HarnessError
 from harness.run_folder import check_run_id, new_run_id
 

@@ -48,12 +48,7 @@ class Met:
 
     def fate(self, attempt: int, watch: Watch) -> tuple[Attempt, bool | None]:
         """What is known of one, and whether it died without a word; None while that can't be told."""
-        state = self.look(attempt)
-        dead = False if state.ended is not None else watch.is_dead(state, time.monotonic(), time.time())
-        if dead:  # its last word may have come, and its process gone, while we looked
-            state = self.look(attempt)
-            dead = state.ended is None
-        return state, dead
+        return fate(lambda: self.look(attempt), watch)
 
     def acceptances(self) -> list[Acceptance]:
         """Who let it pass."""
@@ -103,17 +98,34 @@ def _summary(state: Attempt, *, older: bool) -> AttemptSummary:
 def meet(channel: str | None, run: str | None, runs_dir: Path | None = None) -> Met:
     """By --channel or CF_HARNESS_CHANNEL, and by --run-id, CF_HARNESS_RUN_ID, the CI system's, or the newest one.
     `runs_dir`: read it where no channel is given. Raises ChannelError, NoRunError."""
-    url = channel or os.environ.get("CF_HARNESS_CHANNEL")
-    if url:
-        pipeline = open_pipeline(url, os.environ)
-    elif runs_dir is not None:
-        pipeline = RunsPipeline(runs_dir)
-    else:
-        raise ChannelError("which channel? Say --channel URL, or set CF_HARNESS_CHANNEL, as the run was started with")
-    name = run or run_id_of(os.environ) or patiently(pipeline.newest)
+    pipeline, named = place(channel, run, runs_dir)
+    name = named or patiently(pipeline.newest)
     if name is None:
         raise NoRunError(f"there is no run at {pipeline.name}. Nothing was watched")
     return Met(pipeline, check_run_id(name))
+
+
+def place(channel: str | None, run: str | None, runs_dir: Path | None = None) -> tuple[Pipeline, str | None]:
+    """Where to look, and which run was named; None: the newest one is meant. Raises ChannelError, RunError."""
+    url = channel or os.environ.get("CF_HARNESS_CHANNEL")
+    named = run or run_id_of(os.environ)
+    if named is not None:
+        check_run_id(named)
+    if url:
+        return open_pipeline(url, os.environ), named
+    if runs_dir is not None:
+        return RunsPipeline(runs_dir), named
+    raise ChannelError("which channel? Say --channel URL, or set CF_HARNESS_CHANNEL, as the run was started with")
+
+
+def fate(look: Callable[[], Attempt], watch: Watch) -> tuple[Attempt, bool | None]:
+    """What an attempt looks like, and whether it died without a word; None while that can't be told."""
+    state = look()
+    dead = False if state.ended is not None else watch.is_dead(state, time.monotonic(), time.time())
+    if dead:  # its last word may have come, and its process gone, while we looked
+        state = look()
+        dead = state.ended is None
+    return state, dead
 
 
 def patiently(ask: Callable[[], T], patience: float = PATIENCE) -> T:

@@ -40,11 +40,12 @@ def wait_ready(
     timeout: Annotated[str, typer.Option(metavar="TIME", help="Give up (exit 4) after this long.")] = "5m",
 ) -> int:
     """Wait until a run really watches: exit 0; 4 with the reason if it does not, at once if it died."""
-    from harness.cli.met import meet
+    from harness.cli.met import place
     from harness.cli.wait_ready import wait_ready
 
     limit = _duration("--timeout", timeout)
-    return wait_ready(lambda: meet(channel, run_id), limit)
+    pipeline, run = place(channel, run_id)
+    return wait_ready(pipeline, run, limit)
 
 
 def mark(
@@ -63,6 +64,15 @@ def mark(
             show_default=False,
         ),
     ] = None,
+    clock_offset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --from-bosh-events: how far BOSH's clock is ahead of this one, such as 90s or -2s; by default "
+            "it is estimated.",
+            show_default=False,
+        ),
+    ] = None,
     channel: ChannelOption = None,
     run_id: RunIdOption = None,
 ) -> int:
@@ -70,6 +80,8 @@ def mark(
     from harness.cli.mark import mark
     from harness.cli.met import meet
 
+    if clock_offset is not None and bosh_events is None:
+        raise OptionError("--clock-offset belongs to --from-bosh-events FILE")
     if (name is None) == (bosh_events is None):
         raise OptionError("mark what? Give a NAME, such as deploy-router, or --from-bosh-events FILE")
     if (begin and end) or (bosh_events is not None and (begin or end)):
@@ -77,7 +89,7 @@ def mark(
     if bosh_events is not None:
         from harness.cli.bosh import mark_events
 
-        return mark_events(meet(channel, run_id), bosh_events)
+        return mark_events(meet(channel, run_id), bosh_events, _offset(clock_offset))
     assert name is not None
     if not name.strip():
         raise OptionError("the mark's name is empty: give one such as deploy-router")
@@ -163,3 +175,10 @@ def _duration(option: str, value: str) -> float:
         return units.duration(value)
     except ValueError as error:
         raise OptionError(f"{option} {value}: {error}") from None
+
+
+def _offset(value: str | None) -> float | None:
+    if value is None:
+        return None
+    size = _duration("--clock-offset", value.lstrip("+-"))
+    return -size if value.startswith("-") else size

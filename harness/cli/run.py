@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.absent import absent
 from harness.channel.claim import TakenError
-from harness.channel.duty import Duty, Meeting, on_duty
 from harness.cli import complain
 from harness.cli.deliver import check_outputs, deliver
 from harness.cli.detach import Begun, log_of, tell_starter
 from harness.cli.target import plan_of
 from harness.cli.watch import watching
 from harness.conductor.observe import Observer
+from harness.duty import Duty, Meeting, on_duty
 from harness.plan import Overrides, Plan
 from harness.run import RunHandle, run
 from harness.verdict import Verdict
@@ -90,7 +90,7 @@ def watched(
 ) -> Verdict:
     """Run the plan with somebody looking on, as far as that is wished for; `also` are observers besides, and secrets
     come from `environ`."""
-    with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command) as observers:
+    with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command, awaited=awaited) as observers:
         return run(
             plan,
             runs_dir=wishes.runs_dir,

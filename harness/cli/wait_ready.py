@@ -1,12 +1,14 @@
 """The verb `wait-ready`: from the start of a run until it really watches, for the task that is about to deploy."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from harness.channel.alive import Attempt, Watch
+from harness.channel.pipeline import Pipeline
+from harness.channel.store import GoneError, SilentError
 from harness.cli import complain
-from harness.cli.met import Met, NoRunError
+from harness.cli.met import fate
 from harness.errors import HarnessError
 
 _AGAIN = 0.5  # seconds
@@ -20,24 +22,27 @@ class UnreadyError(HarnessError):
     exit_code = 4
 
 
-def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
+def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
     """0 once every runner had its clean baseline. Raises UnreadyError with the reason if that does not come within
-    `timeout` seconds, and at once if the run ends or dies meanwhile. `meet` is asked until there is a run."""
+    `timeout` seconds, and at once if the run ends or dies meanwhile. `named`: which run; None: the newest there is."""
     begun = told = time.monotonic()
     watch, watched, seen_alive = Watch(), ("", 0), False
     while True:
         now = time.monotonic()
-        met, attempts = None, list[int]()
+        seen: tuple[Attempt, bool | None] | None = None
         try:
-            met = meet()
-            attempts = met.attempts()
-            why = f"there is no run {met.run} at {met.pipeline.name} yet"
-        except NoRunError as error:
+            newest = _newest(pipeline, named)
+            if newest is not None:
+                if newest != watched:
+                    watch, watched, seen_alive = Watch(), newest, False
+                seen = fate(partial(pipeline.look, *newest), watch)
+            why = f"there is no {'run' if named is None else f'run {named}'} at {pipeline.name} yet"
+        except GoneError as error:
+            raise UnreadyError(str(error)) from None
+        except SilentError as error:
             why = str(error)
-        if met is not None and attempts:
-            if (met.run, attempts[-1]) != watched:
-                watch, watched, seen_alive = Watch(), (met.run, attempts[-1]), False
-            state, dead = met.fate(attempts[-1], watch)
+        if seen is not None:
+            state, dead = seen
             if dead is False and state.ended is None:  # None: an old pulse, which says nothing yet
                 seen_alive = True
                 if state.pulse is not None and state.pulse.ready is not None and state.pulse.state == "watching":
@@ -53,6 +58,12 @@ def wait_ready(meet: Callable[[], Met], timeout: float) -> int:
             told = now
             complain(f"waiting: {why}")
         time.sleep(_AGAIN)
+
+
+def _newest(pipeline: Pipeline, named: str | None) -> tuple[str, int] | None:
+    run = named or pipeline.newest()
+    attempts = pipeline.attempts(run) if run is not None else []
+    return (run, attempts[-1]) if run is not None and attempts else None
 
 
 def _over(state: Attempt, dead: bool | None) -> str | None:

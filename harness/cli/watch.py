@@ -11,7 +11,7 @@ from harness.plan import Plan
 
 @contextmanager
 def watching(
-    plan: Plan, *, quiet: bool, live: bool | None, command: Sequence[str] | None = None
+    plan: Plan, *, quiet: bool, live: bool | None, command: Sequence[str] | None = None, awaited: bool = False
 ) -> Iterator[tuple[Observer, ...]]:
     """The observers for one run. `live` None: as the terminal allows. All they say goes to stderr."""
     if quiet:
@@ -26,7 +26,7 @@ def watching(
     else:
         from harness.cli.progress import Progress
 
-        with Progress(plan, command) as progress:
+        with Progress(plan, command, awaited=awaited) as progress:
             yield (progress,)
 
 

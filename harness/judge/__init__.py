@@ -11,11 +11,12 @@ from harness.figures import count, tally
 from harness.judge.decide import decide
 from harness.judge.evidence import harness_report, weaknesses
 from harness.judge.objective import judge_objective
-from harness.judge.phase import phase_reports
+from harness.judge.phase import moments, phase_reports
 from harness.judge.runner import runner_report
 from harness.statistics.kinds import DEGRADED
 from harness.statistics.ledger import Ledger
 from harness.statistics.outages import by_component
+from harness.statistics.phases import moments_of
 from harness.statistics.placement import Placement
 from harness.statistics.view import View, view_of
 from harness.verdict import Decision, Verdict
@@ -52,6 +53,7 @@ def judge(brief: Brief, ledger: Ledger) -> Verdict:
         objectives=objectives,
         runners=[runner_report(view, placement, f"{brief.run}/{brief.attempt}") for view in views.values()],
         phases=phase_reports(ledger.phases(), views, placement),
+        moments=moments(moments_of(ledger.marks), placement),
         warnings=[*brief.warnings, *decided.warnings, *_degraded(views, placement)],
         harness=harness_report(brief, ledger),
     )

@@ -7,6 +7,7 @@ from harness.figures import count, seconds, share, tally, value_of
 from harness.objectives import Indicator, Objective
 from harness.statistics.indicators import Measured, attempts_needed, holds, measure
 from harness.statistics.kinds import UNKNOWN
+from harness.statistics.narrow import narrowed, widened
 from harness.statistics.outages import Spell, by_cause, outages, ticks_in
 from harness.statistics.placement import Placement
 from harness.statistics.sweep import Stretch
@@ -15,7 +16,23 @@ from harness.verdict import Judgement, State
 
 
 def judge_objective(view: View, objective: Objective, placement: Placement) -> Judgement:
-    """Hold one indicator against its limit."""
+    """Hold one indicator against its limit: over the whole run, or over each phase of the objective's, the worst of
+    which decides."""
+    if not objective.phase:
+        return _judged(view, view, objective, placement)
+    parts = [part for phase in view.phases if phase.name == objective.phase and (part := narrowed(view, phase))]
+    if not parts:
+        return _unseen(objective)
+    return max((_judged(view, part, objective, placement) for part in parts), key=lambda one: _GRAVITY[one.state])
+
+
+_GRAVITY = {State.MET: 0, State.UNKNOWN: 1, State.VIOLATED: 2}
+_WHOLE = frozenset((Indicator.LONGEST_OUTAGE, Indicator.TOTAL_OUTAGE, Indicator.OUTAGES, Indicator.SILENCE))
+
+
+def _judged(whole: View, view: View, objective: Objective, placement: Placement) -> Judgement:
+    if objective.phase and objective.indicator in _WHOLE:
+        view = widened(whole, view)
     measured = measure(view, objective)
     state = _state(measured, objective)
     return Judgement(
@@ -28,6 +45,21 @@ def judge_objective(view: View, objective: Objective, placement: Placement) -> J
         state=state,
         why=_why(view, objective, measured, state, placement),
         forgiven=measured.forgiven,
+        phase=objective.phase,
+    )
+
+
+def _unseen(objective: Objective) -> Judgement:
+    return Judgement(
+        text=objective.text,
+        runner=objective.runner,
+        gate=str(objective.gate),
+        value=None,
+        value_bounds=(None, None),
+        threshold=objective.threshold,
+        state=State.UNKNOWN,
+        why=f"no phase of that name was marked while the run was judged: cf-harness mark {objective.phase} --begin",
+        phase=objective.phase,
     )
 
 

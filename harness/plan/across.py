@@ -237,6 +237,7 @@ def same_twice(file: PlanFile, source: Source) -> list[Problem]:
     for index, entry in enumerate(file.objectives):
         condition = parse(entry.objective)
         text = str(condition if entry.window is None else condition._replace(window=entry.window))
+        text += f" during {entry.phase}" if entry.phase else ""
         for runner in [entry.runner] if entry.runner else [runner.name for runner in file.runners]:
             first = seen.setdefault((text, runner), index)
             if first != index:

@@ -257,6 +257,9 @@ class ObjectivePlan(Model):
     """Which runner; default: every one."""
     gate: Literal["enforce", "warn"] = "enforce"
     """warn: a violation is told, and fails nothing."""
+    phase: str | None = Field(default=None, min_length=1, max_length=200, examples=["deploy-router"])
+    """Judged over this step of the deployment alone, by the name that the pipeline marks; of several the worst decides.
+    One that never began is unknown."""
     window: Annotated[Duration, within("1s", "10d")] | None = None
     """The worst of all windows of this length must hold; the same as "over 60s" in the text."""
     tolerate: ToleranceSettings = ToleranceSettings()

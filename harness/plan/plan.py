@@ -80,14 +80,16 @@ class Plan:
                     components=tuple(entry.tolerate.components),
                     phases=tuple(entry.tolerate.phases),
                 )
-                bound.append(_bind(entry.objective, condition, runner.name, Gate(entry.gate), tolerate))
-            if not own and runner.probe == "cf-api":
+                gate = Gate(entry.gate)
+                bound.append(_bind(entry.objective, condition, runner.name, gate, tolerate, phase=entry.phase or ""))
+            whole = any(entry.phase is None for entry in own)  # one step of a deployment is not the run
+            if not whole and runner.probe == "cf-api":
                 gate = Gate.WARN if runner.operation in STALLED_BY_DESIGN else Gate.ENFORCE
                 bound += [
                     _bind(text, parse(text), runner.name, gate, default=True)
                     for text in default_api_objectives(runner.rate)
                 ]
-            elif not own:
+            elif not whole:
                 bound += [
                     _bind(text, parse(text), runner.name, default=True) for text in default_objectives(runner.rate)
                 ]
@@ -300,9 +302,12 @@ def _bind(
     tolerate: Tolerance = Tolerance(),  # noqa: B008  (immutable)
     *,
     default: bool = False,
+    phase: str = "",
 ) -> Objective:
     if condition.window is not None and " over " not in text:
         text = f"{text} over {show_duration(condition.window)}"
+    if phase:
+        text = f"{text} during {phase}"
     return Objective(
         text=text,
         runner=runner,
@@ -314,4 +319,5 @@ def _bind(
         gate=gate,
         tolerate=tolerate,
         default=default,
+        phase=phase,
     )

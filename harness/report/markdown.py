@@ -4,15 +4,17 @@ import re
 
 from harness.figures import clock, count, rate, seconds, share, tally
 from harness.report.layout import fit, plain
+from harness.report.runner import during, phase_span
 from harness.report.strip import draw
-from harness.report.text import headline, judged, span
+from harness.report.text import headline, judged, span, troubled
 from harness.verdict import Decision, Judgement, Outage, State, Verdict
 
 _REASONS = 6
-_OBJECTIVES = 14
-_RUNNERS = 8
-_OUTAGES = 8
-_NOTES = 6
+_OBJECTIVES = 10
+_RUNNERS = 6
+_OUTAGES = 6
+_PHASES = 6
+_NOTES = 4
 _CELL = 200  # terminal cells of one table cell
 _STRIP = 60
 _SPECIAL = re.compile(r"([\\`*\[\]<|~&]|^[#>+-]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
@@ -30,6 +32,7 @@ def markdown(verdict: Verdict) -> str:
     lines += _objectives(verdict)
     lines += _runners(verdict)
     lines += _outages(verdict)
+    lines += _phases(verdict)
     notes = [f"- {_cell(note)}" for note in (*verdict.warnings, *verdict.harness.problems)]
     if notes:
         lines += ["", *_limited(notes, _NOTES, "notes")]
@@ -91,8 +94,34 @@ def _outage(name: str, outage: Outage, verdict: Verdict) -> str:
         f"{seconds(outage.seconds)} ({seconds(outage.seconds_low)} – {seconds(outage.seconds_high)})",
         count(outage.failures),
         tally(outage.causes),
-        ", ".join(outage.phases),
+        during(outage.phases, verdict) if outage.phases else "",
     )
+
+
+def _phases(verdict: Verdict) -> list[str]:
+    """Those with trouble first; of each the runner that had most of it."""
+    if not verdict.phases:
+        return []
+    table = []
+    for phase in sorted(verdict.phases, key=lambda phase: not troubled(phase)):
+        due = [(name, figures) for name, figures in phase.runners.items() if figures.get("planned")]
+        if not due:
+            table.append(_row(phase.name, phase_span(phase, verdict), "", "nothing was due", "", ""))
+            continue
+        name, worst = max(due, key=lambda one: (one[1].get("longest_outage") or 0, one[1].get("failed") or 0))
+        outage = worst.get("longest_outage")
+        table.append(
+            _row(
+                phase.name,
+                phase_span(phase, verdict),
+                name,
+                share(worst.get("success")),
+                seconds(worst.get("p99")),
+                seconds(outage) if outage else "none",
+            )
+        )
+    head = ["", "| phase | when, UTC | worst runner | success | p99 | longest outage |", "|---|---|---|---:|---:|---:|"]
+    return [*head, *_limited(table, _PHASES, "phases")]
 
 
 def _own(verdict: Verdict) -> str:

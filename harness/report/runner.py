@@ -12,6 +12,7 @@ _INDENT = 2
 _STRIP = WIDTH - 2 * _INDENT
 _ADDRESSES = 6
 _OUTAGES = 12
+_UPDATES = 3  # of an outage, named with their times
 _PHASES = 6
 _EXAMPLES_PER_CAUSE = 2
 _EXAMPLES = 10
@@ -187,8 +188,32 @@ def _outage(outage: Outage, verdict: Verdict) -> list[str]:
     if outage.addresses:
         said += f"; at {', '.join(sorted(outage.addresses))}"
     if outage.phases:
-        said += f"; during {', '.join(outage.phases)}"
-    return lines + _hanging(plain(said), 6, 3)
+        said += f"; {during(outage.phases, verdict)}"
+    return lines + _hanging(plain(said), 6, 6)
+
+
+def during(names: list[str], verdict: Verdict) -> str:
+    """Which phases an outage touches: those of the pipeline by name, what BOSH updated with its times besides."""
+    told = {phase.name: phase for phase in verdict.phases if phase.source}
+    own = [name for name in names if name not in told]
+    said = [f"during {', '.join(own)}"] if own else []
+    updated = [told[name] for name in names if name in told]
+    for phase in updated[:_UPDATES]:
+        verb = "was being updated" if phase.source == "bosh" else "went on"
+        said.append(f"while `{phase.name}` {verb} ({phase_span(phase, verdict, 0)})")
+    if len(updated) > _UPDATES:
+        said.append(f"and {len(updated) - _UPDATES} more")
+    return ", ".join(said)
+
+
+def phase_span(phase: PhaseReport, verdict: Verdict, decimals: int = 3) -> str:
+    """From when to when; `± 1 s` where that is not known better."""
+    beside = verdict.started
+    about = f" ± {seconds(phase.within)}" if phase.within else ""
+    if phase.within:
+        decimals = 0
+    end = clock(phase.end, decimals, beside) + about if phase.end else "the end"
+    return f"{clock(phase.start, decimals, beside)}{about} to {end}"
 
 
 def _placed(components: dict[str, int]) -> str:

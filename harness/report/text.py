@@ -3,7 +3,7 @@
 from harness.figures import UNBOUNDED, clock, count, day_and_time, seconds, share, size, value_of
 from harness.outcome import Cause
 from harness.report.layout import WIDTH, columns, finished, left, plain, right, rows, wrap
-from harness.report.runner import runner_section
+from harness.report.runner import phase_span, runner_section
 from harness.verdict import Decision, HarnessReport, Judgement, PhaseReport, State, Verdict
 
 _NAME = 14
@@ -22,7 +22,7 @@ def text(verdict: Verdict) -> str:
         _verdict(verdict),
         _objectives(verdict.objectives) if verdict.ready is not None else [],
         *(runner_section(runner, verdict) for runner in verdict.runners),
-        _phases(verdict.phases, verdict),
+        _phases(verdict),
         _evidence(verdict),
     ]
     lines: list[str] = []
@@ -108,29 +108,48 @@ def judged(one: Judgement) -> str:
     return f"{value} ({first} – {last})"
 
 
-def _phases(phases: list[PhaseReport], verdict: Verdict) -> list[str]:
-    if not phases:
+def _phases(verdict: Verdict) -> list[str]:
+    """Those with trouble first, then by time: BOSH updates dozens of instances in one deployment."""
+    if not verdict.phases and not verdict.moments:
         return []
     lines = ["Phases"]
-    for phase in phases[:_PHASES]:
-        end = clock(phase.end, 3, verdict.started) if phase.end else "the end"
-        lines.append(f"  {left(plain(phase.name), 30)}  {clock(phase.start, 3, verdict.started)} to {end}")
-        for name, figures in phase.runners.items():
-            said = ", ".join(f"{key.replace('_', ' ')} {_figure(key, value)}" for key, value in figures.items())
-            lines += rows(plain(name), plain(said), indent=4, label_width=_NAME)
-    if len(phases) > _PHASES:
-        lines.append(f"  … and {len(phases) - _PHASES} more phases")
+    chosen = sorted(verdict.phases, key=lambda phase: not troubled(phase))[:_PHASES]
+    for phase in sorted(chosen, key=lambda phase: phase.start):
+        lines += rows_of_phase(phase, verdict)
+    rest = len(verdict.phases) - len(chosen)
+    if rest > 0:
+        calm = sum(not troubled(phase) for phase in verdict.phases) - sum(not troubled(phase) for phase in chosen)
+        said = "" if calm < rest else ", in which nothing failed"
+        lines.append(f"  … and {rest} more phase{'' if rest == 1 else 's'}{said}")
+    for moment in verdict.moments[:_PHASES]:
+        lines.append(f"  {clock(moment.at, 3, verdict.started)}  {plain(moment.name)}")
+    if len(verdict.moments) > _PHASES:
+        lines.append(f"  … and {len(verdict.moments) - _PHASES} more moments")
     return lines
 
 
-def _figure(key: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if (key.startswith("p") and key[1:].isdigit()) or "seconds" in key or "outage" in key:
-        return seconds(value)
-    if key.startswith("success"):
-        return share(value)
-    return count(value)
+def rows_of_phase(phase: PhaseReport, verdict: Verdict) -> list[str]:
+    """A phase and each runner in it."""
+    lines = [f"  {left(plain(phase.name), 30)}  {phase_span(phase, verdict)}"]
+    for name, figures in phase.runners.items():
+        if not figures.get("planned"):
+            lines += rows(plain(name), "nothing was due", indent=4, label_width=_NAME)
+            continue
+        said = [f"{share(figures.get('success'))} of {count(figures['planned'] or 0)} good"]
+        said += [f"{count(figures[key] or 0)} {key}" for key in ("failed", "unknown") if figures.get(key)]
+        if figures.get("p99") is not None:
+            said.append(f"p50 {seconds(figures['p50'])}, p99 {seconds(figures['p99'])}")
+        if figures.get("longest_outage"):
+            number = int(figures.get("outages") or 1)
+            many = "an outage of" if number == 1 else f"{number} outages, the longest of"
+            said.append(f"{many} {seconds(figures['longest_outage'])}")
+        lines += rows(plain(name), ", ".join(said), indent=4, label_width=_NAME)
+    return lines
+
+
+def troubled(phase: PhaseReport) -> bool:
+    """Something failed in it, or was failing when it began."""
+    return any(figures.get("failed") or figures.get("longest_outage") for figures in phase.runners.values())
 
 
 def _evidence(verdict: Verdict) -> list[str]:

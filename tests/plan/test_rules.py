@@ -158,7 +158,7 @@ BAD_PLAN_KEYS = [
     ("objectives:", "objectives", "is empty: expected a list, or leave the key out"),
     ("objectives: success >= 5%", "objectives", "expected a list, not 'success >= 5%': write [success >= 5%]"),
     ("objectives: [5]", "objectives[0]",
-     "expected keys with values, not 5: the keys here are objective, runner, gate, window, tolerate"),
+     "expected keys with values, not 5: the keys here are objective, runner, gate, phase, window, tolerate"),
     ("objectives: [{runner: app}]", "objectives[0]", "'objective' is missing: write objective: success >= 99.95%"),
     ("objectives: [succes >= 5%]", "objectives[0].objective",
      "'succes >= 5%': unknown indicator 'succes': did you mean 'success'?"),

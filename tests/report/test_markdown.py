@@ -35,8 +35,8 @@ def test_too_many_of_anything_is_counted_not_dropped_silently() -> None:
     )
     drawn = markdown(many)
     assert len(drawn.splitlines()) <= 60
-    assert "… and 36 more objectives" in drawn
-    assert "… and 22 more runners" in drawn
+    assert "… and 40 more objectives" in drawn
+    assert "… and 24 more runners" in drawn
 
 
 def test_an_outage_is_told_with_its_phase() -> None:

@@ -92,7 +92,7 @@ def figures(folder: Path) -> dict[str, Any]:
         ][:5],
         "silence": [round(quiet.seconds, 6) if quiet is not None else None for quiet in (low, high)],
         "latency": {str(q): percentile_bounds(view.latency, q) for q in (0.5, 0.9, 0.99, 1.0)},
-        "phases": [list(phase) for phase in ledger.phases()],
+        "phases": [list(phase[:3]) for phase in ledger.phases()],
     }
 
 

@@ -61,8 +61,8 @@ def test_times_are_written_in_utc_to_the_millisecond() -> None:
     assert Placement([]).drift() == 0.0
 
 
-def test_phases_overlap_nest_and_end_with_the_run() -> None:
-    """One deployment updates several groups at a time, and one of a name may begin within another."""
+def test_phases_overlap_and_end_with_the_run() -> None:
+    """One deployment updates several groups at a time; a task that is retried says the same begin again."""
 
     def mark(at: float, name: str, edge: str) -> Marked:
         return Marked(at=at, name=name, edge=edge)
@@ -76,13 +76,15 @@ def test_phases_overlap_nest_and_end_with_the_run() -> None:
             mark(5.0, "cell", "begin"),
             mark(6.0, "cell", "end"),
             mark(7.0, "note", ""),
+            mark(7.5, "router", "begin"),  # another one
+            mark(7.6, "router", "end"),
             mark(8.0, "api", "begin"),
         ]
     )
     assert found == [
         Phase("router", 1.0, 3.0),
-        Phase("cell", 2.0, None),
-        Phase("cell", 5.0, 6.0),
+        Phase("cell", 2.0, 6.0),
+        Phase("router", 7.5, 7.6),
         Phase("api", 8.0, None),
     ]
 
@@ -96,3 +98,15 @@ def test_touching_is_sharing_a_moment(a: float, b: float, c: float, d: float, op
     inside = [moment for moment in (begin, since) if since <= moment <= until and begin <= moment]
     expected = any(open_ or moment < end for moment in inside)
     assert phase.touches(since, until) == expected
+
+
+def test_phases_of_two_sources_are_kept_apart_and_uncertain_ones_may_touch() -> None:
+    told = [
+        Marked(at=1.0, name="router/0", edge="begin", within=1.0, source="bosh"),
+        Marked(at=2.0, name="router/0", edge="begin"),
+        Marked(at=5.0, name="router/0", edge="end", within=2.0, source="bosh"),
+    ]
+    bosh, own = phases_of(told)
+    assert (bosh, own) == (Phase("router/0", 1.0, 5.0, 2.0, "bosh"), Phase("router/0", 2.0, None))
+    assert bosh.touches(6.5, 7.0)
+    assert not bosh.touches(7.0, 8.0)

@@ -21,6 +21,7 @@ from harness.channel.records import Ended, Owner
 from harness.channel.runs import ended_of
 from harness.channel.store import ChannelError
 from harness.conductor.observe import Observer
+from harness.control.listen import Listen
 from harness.errors import HarnessError
 from harness.report import FILES
 from harness.run_folder import next_attempt
@@ -35,17 +36,6 @@ class AbortedError(HarnessError):
     """A start that a signal ended: as a run that was stopped before it was ready."""
 
     exit_code = 4
-
-
-@dataclass(frozen=True)
-class Listen:
-    """Where the run's own control API is served."""
-
-    host: str
-    port: int
-    token: str | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class Duty:
     say: Callable[[str], None]
     url: str = ""  # of the control API
     _claim: Claim | None = None
-    _linger: Callable[[], None] = lambda: None
+    _linger: Callable[[Callable[[], bool]], None] = lambda _: None
     _over: bool = field(default=False)
 
     @property
@@ -104,17 +94,16 @@ class Duty:
         self._over = True
         if self.live is not None:
             self.live.end(ended, reports)
-        if self._claim is not None:
-            self._publish(self._claim, ended, reports, _WHEN_SIGNALLED if signalled else _WHILE_WAITED_FOR)
-        self._linger()
-
-    def _publish(self, claim: Claim, ended: Ended, reports: Mapping[str, bytes], patience: float) -> None:
+        patience = _WHEN_SIGNALLED if signalled else _WHILE_WAITED_FOR
         end = time.monotonic() + patience
         cut = threading.Event()
         handle = RunHandle()
         handle.attach(lambda _: cut.set())
         with signals_kept(handle):  # a signal ends the waiting, and not the process
-            publish(claim, ended, reports, until=lambda: cut.is_set() or time.monotonic() > end, say=self.say)
+            if self._claim is not None:
+                over = lambda: cut.is_set() or time.monotonic() > end  # noqa: E731
+                publish(self._claim, ended, reports, until=over, say=self.say)
+            self._linger(cut.is_set)
 
 
 @contextmanager
@@ -194,14 +183,14 @@ def _attend(duty: Duty, meeting: Meeting, environ: Mapping[str, str], stack: Exi
     if duty._claim is not None:
         stack.enter_context(Presence(duty._claim, duty.live))
     if meeting.listen is not None:
-        from harness.control import ControlServer  # slow to import, and not always wanted
+        from harness.control.server import ControlServer  # slow to import, and not always wanted
 
         server = stack.enter_context(ControlServer(duty.live, meeting.listen, duty.runs_dir))
         duty.say(f"the control API listens at {server.url}")
         duty.url = server.url
         duty._linger = server.linger
     for url in _watched(meeting.channels):
-        from harness.channel.concourse import Watcher  # likewise
+        from harness.channel.concourse.watcher import Watcher  # likewise
 
         stack.enter_context(Watcher(url, duty.live, environ))
 

@@ -1,0 +1,15 @@
+"""Where the control API is served, and to whom."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where the run's own control API is served."""
+
+    host: str
+    port: int
+    token: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
