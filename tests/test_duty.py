@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.channel.duty import AbortedError, Duty, Meeting, on_duty
+from harness import duty as duties
 from harness.channel.pipeline import StorePipeline
 from harness.channel.records import Ended
 from harness.channel.store import ChannelError
+from harness.duty import AbortedError, Duty, Meeting, on_duty
 from harness.errors import HarnessError
 from tests.channel.carrying import Elsewhere
 
@@ -103,12 +104,11 @@ def test_a_place_where_the_run_can_not_be_attended_is_left_with_a_word(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its control API may find its port taken, after the attempt was claimed."""
-    from harness.channel import duty
 
     def broken(*_: object) -> None:
         raise ChannelError("port 80 is taken")
 
-    monkeypatch.setattr(duty, "Presence", broken)
+    monkeypatch.setattr(duties, "Presence", broken)
     with pytest.raises(ChannelError, match="is taken"), scene.on_duty():
         pytest.fail("it began")
     assert scene.ended is not None
