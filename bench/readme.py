@@ -75,6 +75,12 @@ ITEMS = (
     Item("api", "13. Cost of watching the API", "python -m bench.api", "20 minutes",
          "20 operations a second in all against the sandbox; CPU and memory of conductor and worker, not the "
          "sandbox's. Flat as in 3."),
+    Item("signals", "14. Each CI system's way of killing", "python -m bench.signals", "35 minutes",
+         "A run with a file:// channel, started through the shell that the system uses; the target stands still for "
+         "0.1 to 1.9 s, then the job is aborted: Concourse TERM to the leader of the process group, KILL after 10 s; "
+         "GitHub INT, after 7.5 s TERM, after 10 s KILL; GitLab TERM to the script's shell, Jenkins TERM to every "
+         "process, and KILL after 10 s, which is the least that they give. A shell that neither execs the harness nor "
+         "passes its signals on keeps them to itself: such a run dies unheard, and the gate stays shut (exit 3)."),
     Item("channel", "15. A channel in trouble", "python -m bench.channel", "6 minutes",
          "nginx watched at 1,000/s while the run's bucket (moto's S3 server) delays, refuses, throttles, drops, "
          "duplicates requests or is away; then stops that are asked for while it is away."),

@@ -4,6 +4,7 @@ superseded. Of many that race for one attempt exactly one gets it.
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +17,7 @@ from harness.channel.pipeline import StorePipeline
 from harness.channel.process import is_here, this_process
 from harness.channel.records import FRESH_ID, Ended, Owner, Turn, decode, encode
 from harness.channel.store import ChannelError, SilentError, Store
+from harness.errors import HarnessError
 
 _PATIENCE = 30.0  # seconds for which a channel that does not answer is asked again before anything begins
 _AGAIN = 1.0  # seconds between two questions
@@ -67,6 +69,14 @@ def claim(store: Store, run: str, *, floor: int, target: str, log: str = "", fol
         log=log,
         folder=folder,
     )
+    try:
+        return _patiently(store, owner)
+    except HarnessError as error:  # a signal, say, between the claim and its turn
+        _withdraw(store, owner, error)
+        raise
+
+
+def _patiently(store: Store, owner: Owner) -> Claim:
     end = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -75,6 +85,18 @@ def claim(store: Store, run: str, *, floor: int, target: str, log: str = "", fol
             if time.monotonic() > end:
                 raise ChannelError(f"{error}; nothing was started") from error
             time.sleep(_AGAIN)
+
+
+def _withdraw(store: Store, owner: Owner, error: HarnessError) -> None:
+    """An attempt that is ours already, and comes to nothing, says so: else it would count as one that died."""
+    pipeline = StorePipeline(store)
+    with suppress(ChannelError):
+        for attempt in pipeline.attempts(owner.run)[-1:]:
+            state = pipeline.look(owner.run, attempt)
+            if state.ended is None and state.owner is not None and state.owner.id == owner.id:
+                outcome = "never_ready" if error.exit_code == 4 else "refused"
+                over = Ended(outcome=outcome, exit_code=error.exit_code, at=time.time(), reasons=[str(error)])
+                store.create(layout.of_attempt(owner.run, attempt, "ended.json"), encode(over))
 
 
 def _claim(store: Store, owner: Owner) -> Claim:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.channel import layout
+from harness.channel import alive, layout
 from harness.channel.claim import Claim, TakenError, claim, without_secrets
 from harness.channel.pipeline import StorePipeline
 from harness.channel.process import this_process
 from harness.channel.records import Ended, Owner, Pulse, StopWish, Turn, decode, encode
 from harness.channel.store import ChannelError
+from harness.duty import AbortedError
 from tests.channel.carrying import Elsewhere, Once, claimed, folder, owner
 from tests.cli.commanding import ROOT, environment
 
@@ -163,6 +165,16 @@ def test_another_machines_run_whose_pulse_stands_still_is_dead(tmp_path: Path) -
     assert claimed(store).attempt == 2
 
 
+def test_a_fresh_sign_of_another_machines_run_is_no_proof_that_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is retried just after it was killed: the pulse is young, and stands still."""
+    monkeypatch.setattr(alive, "STALE", 2.0)  # not thirty
+    store = Elsewhere(tmp_path)
+    elsewhere(store, at=time.time())
+    assert claimed(store).attempt == 2
+
+
 @pytest.mark.parametrize("lost", ["owner.json", "turns/"])
 def test_a_claim_whose_answer_was_lost_is_still_ours(tmp_path: Path, lost: str) -> None:
     store = folder(tmp_path)
@@ -171,6 +183,31 @@ def test_a_claim_whose_answer_was_lost_is_still_ours(tmp_path: Path, lost: str) 
     assert mine.attempt == 1
     assert attempts_of(Elsewhere(tmp_path)) == [1]
     assert store.store.list(layout.TURNS) == [mine.turn]
+
+
+@pytest.mark.parametrize("lost", ["owner.json", "turns/"])
+def test_a_claim_that_is_broken_off_leaves_a_word(tmp_path: Path, lost: str) -> None:
+    store = folder(tmp_path)
+
+    def aborted(what: str, key: str) -> None:
+        if what == "create" and lost in key:
+            store.after = lambda what, key: None
+            raise AbortedError("stopped by SIGTERM")
+
+    store.after = aborted
+    with pytest.raises(AbortedError):
+        claimed(store)
+    ended = StorePipeline(store).look("42", 1).ended
+    assert ended is not None
+    assert (ended.outcome, ended.exit_code, ended.reasons) == ("never_ready", 4, ["stopped by SIGTERM"])
+
+
+def test_a_claim_that_is_refused_leaves_the_owner_alone(tmp_path: Path) -> None:
+    store = Elsewhere(tmp_path)
+    claimed(store)
+    with pytest.raises(TakenError):
+        claimed(store)
+    assert StorePipeline(store).look("42", 1).ended is None
 
 
 @pytest.mark.parametrize("what", ["create", "get", "list"])

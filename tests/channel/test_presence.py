@@ -168,6 +168,21 @@ def test_a_mark_that_comes_while_it_looks_is_told_before_the_stop_that_follows_i
     assert [type(word).__name__ for word in scene.told.words] == ["Mark", "Request"]
 
 
+def test_a_stop_that_comes_after_the_marks_were_listed_waits_for_the_next_look(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+
+    def come(what: str, key: str) -> None:
+        if what == "list" and key.endswith("/marks/"):
+            scene.store.after = lambda what, key: None
+            scene.mark("late")
+            scene.stop()
+
+    scene.store.after = come
+    with scene.presence:
+        scene.told.until(lambda: bool(scene.told.requests))
+    assert [type(word).__name__ for word in scene.told.words] == ["Mark", "Request"]
+
+
 def test_a_mark_is_told_once(scene: Scene) -> None:
     scene.mark("deploy", "begin")
     scene.mark("deploy", "begin")

@@ -65,9 +65,8 @@ def test_nor_is_it_for_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_nor_for_wait_ready(tmp_path: Path) -> None:
     store = begun(tmp_path, pid=NOBODY)
     ends_after_the_first_look(store)
-    met = Met(StorePipeline(store), "42")
     with pytest.raises(UnreadyError, match="is over, fail: too slow"):
-        wait_ready(lambda: met, 0.1)
+        wait_ready(StorePipeline(store), "42", 0.1)
 
 
 def test_a_pulse_of_the_dead_is_not_ready(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,9 +74,8 @@ def test_a_pulse_of_the_dead_is_not_ready(tmp_path: Path, capsys: pytest.Capture
     store = begun(tmp_path, **FAR, at=1.0)
     ready = Pulse(beat=7, at=time.time() - 3600, state="watching", ready=1.0)
     store.store.put(layout.of_attempt("42", 1, "pulse.json"), encode(ready))
-    met = Met(StorePipeline(store), "42")
     with pytest.raises(UnreadyError, match="died without a word"):
-        wait_ready(lambda: met, 13.0)
+        wait_ready(StorePipeline(store), "42", 13.0)
     assert capsys.readouterr().out == ""
 
 

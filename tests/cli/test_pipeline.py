@@ -15,6 +15,8 @@ from harness.sandbox import Sandbox, SandboxConfig
 from tests.cli.commanding import PROGRAM, Ended, Going, environment, target
 from tests.cli.meeting import Place
 
+pytestmark = pytest.mark.timeout(180)  # the first test waits for whole stories, all of them at once
+
 Story = dict[str, Ended]
 FORMATS = ("text", "json", "markdown", "junit")
 
