@@ -166,6 +166,7 @@ def _met(
             run_id=meeting.run_id,
             attempt=duty.attempt,
             awaited=meeting.awaited,
+            gated=meeting.gated,
             handle=duty.handle,
             stop_file=stop_file,
             observers=(*observers, *duty.observers),

@@ -52,6 +52,11 @@ class Meeting:
         """Somebody is to stop it."""
         return bool(self.channels) or self.listen is not None
 
+    @property
+    def gated(self) -> bool:
+        """Its verdict is kept for tasks that go on by it."""
+        return any(not is_watched(url) for url in self.channels)
+
 
 @dataclass
 class Duty:

@@ -38,6 +38,7 @@ def run(
     run_id: str | None = None,
     attempt: int | None = None,
     awaited: bool = False,
+    gated: bool = False,
     handle: RunHandle | None = None,
     stop_file: Path | None = None,
     command: Sequence[str] | None = None,
@@ -48,7 +49,8 @@ def run(
 
     In the main thread TERM and INT are stop signals for as long as this lasts; elsewhere use `handle`. `attempt` is
     its number, if that is settled already. `awaited`: somebody is to stop it, so that one which ends by the plan's
-    max_duration is inconclusive unless the plan says otherwise. `stop_file`
+    max_duration is inconclusive unless the plan says otherwise. `gated`: others go on by its verdict, so that one which
+    a signal breaks off is inconclusive. `stop_file`
     takes the place of the plan's. `command` (program and arguments) is run once the run is ready; its end is a stop
     signal too. Secrets are taken from `environ`.
 
@@ -60,7 +62,7 @@ def run(
     plan = replace(plan, warnings=(*plan.warnings, *warnings))
     with signals_kept(handle):
         specs = plan.specs(environ, operations)
-        rules = _rules(plan, stop_file, awaited)
+        rules = _rules(plan, stop_file, awaited, gated)
         folder = claim(runs_dir, run_id, attempt)
         specs = tuple(_stamped(spec, f"{folder.run}/{folder.attempt}") for spec in specs)
         apis = {name: operation.target.api for name, operation in operations.items()}
@@ -156,7 +158,7 @@ def _unwritten(folder: RunFolder, file: str, error: Exception) -> str:
     return f"{file} can't be written to {folder.path}: {why}"
 
 
-def _rules(plan: Plan, stop_file: Path | None, awaited: bool) -> Rules:
+def _rules(plan: Plan, stop_file: Path | None, awaited: bool, gated: bool) -> Rules:
     stop, condition = plan.stop, plan.abort_when
     abort = None
     if condition is not None:
@@ -165,6 +167,7 @@ def _rules(plan: Plan, stop_file: Path | None, awaited: bool) -> Rules:
     rules = StopRules(
         max_duration=stop.max_duration,
         max_duration_spoils=(stop.at_max_duration or ("inconclusive" if awaited else "judge")) == "inconclusive",
+        signal_spoils=gated,
         duration=stop.duration,
         file=stop_file if stop_file is not None else plan.stop_file,
         abort=abort,

@@ -119,6 +119,7 @@ class StopRules:
 
     max_duration: float = 12 * 3600.0  # from the start
     max_duration_spoils: bool = False  # somebody was to stop it, and nobody did
+    signal_spoils: bool = False  # its pipeline stops it otherwise: a signal broke it off
     duration: float | None = None  # from readiness
     file: Path | None = None
     abort: AbortRule | None = None
@@ -153,10 +154,13 @@ async def on_signal(situation: Situation) -> None:
         return
     loop = asyncio.get_running_loop()
     overdue: list[asyncio.TimerHandle] = []
+    spoils = ""
+    if situation.rules.signal_spoils:
+        spoils = "a signal ended it, and not its pipeline: what was done afterwards was not watched"
 
     def received(number: signal.Signals) -> None:
         command = situation.command
-        request = Request(number.name, insists=True)
+        request = Request(number.name, insists=True, spoils=spoils)
         if command is not None and command.running and not overdue:
             command.send(number)
             overdue.append(loop.call_later(COMMAND_GRACE, situation.request, request))

@@ -5,6 +5,7 @@ AZURE_STORAGE_ACCOUNT_NAME …), or the instance's role, for which nothing needs
 write (If-None-Match: *, RFC 9110 §13.1.2), decided for one writer alone; all three stores are strongly consistent.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from harness.channel.store import ChannelError, SilentError
 if TYPE_CHECKING:
     pass
 
+_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
 _REQUEST = timedelta(seconds=5)  # a request may take …
 _CONNECT = timedelta(seconds=3)
 _TRIES = timedelta(seconds=5)  # … and obstore's own second try: whoever asks here asks again anyway
@@ -44,6 +46,7 @@ class ObjectStore:
         self._name = _without_secrets(url)
         if not urlsplit(url).netloc:
             raise ChannelError(f"{self._name}: which bucket? Expected {url.partition(':')[0]}://bucket/prefix")
+        _forget_empty_ones()
         allow_http = any(
             environ.get(name, "").lower() in ("true", "1", "yes") for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
         )
@@ -108,6 +111,12 @@ class ObjectStore:
             if _MENDED_BY_HAND.search(str(error)):
                 raise ChannelError(f"{said}; look at the URL, the region and the endpoint") from None
             raise SilentError(said) from None
+
+
+def _forget_empty_ones() -> None:
+    """A pipeline's parameter that was left empty is a variable that is set to nothing, which obstore takes for one."""
+    for name in [name for name, value in os.environ.items() if not value and name.startswith(_VARIABLES)]:
+        del os.environ[name]
 
 
 def _without_secrets(url: str) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from harness.channel.alive import Attempt
+from harness.channel.process import is_gone
 from harness.channel.records import FRESH_ID, Edge, MarkNote
 from harness.cli.met import Met, NoRunError, patiently
 from harness.report.layout import plain
@@ -30,7 +31,7 @@ def send(met: Met, notes: Sequence[MarkNote]) -> Attempt:
     if not attempts:
         raise met.missing()
     state = met.look(attempts[-1])
-    if state.ended is not None:
+    if state.ended is not None or (state.process is not None and is_gone(state.process)):
         raise NoRunError(f"the run {met.run}, attempt {state.attempt}, is over: nothing can be marked any more")
     patiently(lambda: met.pipeline.mark(met.run, state.attempt, notes))
     return state

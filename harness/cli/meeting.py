@@ -29,6 +29,10 @@ def meeting_of(
     urls = tuple(channels or ())
     if not urls and listen is None and os.environ.get("CF_HARNESS_CHANNEL"):
         urls = (os.environ["CF_HARNESS_CHANNEL"],)
+    if listen is None:  # the same URL as in the verbs: the run serves it
+        served_at = [url for url in urls if url.startswith(("http://", "https://"))]
+        urls = tuple(url for url in urls if url not in served_at)
+        listen = _address(served_at, tls_cert)
     if listen is None and (token_file or tls_cert or tls_key):
         raise MeetingError("--token-file, --tls-cert and --tls-key belong to --listen HOST:PORT, which is missing")
     served = None if listen is None else _listen(listen, token_file, tls_cert, tls_key)
@@ -43,6 +47,18 @@ def meeting_of(
             f"a version that all jobs pass on (it comes by itself on {known})"
         )
     return Meeting(run_id=check_run_id(name) if name else _new(), channels=urls, listen=served)
+
+
+def _address(urls: Sequence[str], tls_cert: Path | None) -> str | None:
+    """HOST:PORT of a channel that is the run's own API."""
+    if not urls:
+        return None
+    scheme, _, rest = urls[0].partition("://")
+    if len(urls) > 1 or "@" in rest or rest.rstrip("/").count("/"):
+        raise MeetingError(f"--channel {scheme}://…: one address that the run serves, such as http://127.0.0.1:8765")
+    if (scheme == "https") != (tls_cert is not None):
+        raise MeetingError("an https channel is served with --tls-cert and --tls-key, and an http channel without")
+    return rest.rstrip("/")
 
 
 def _new() -> str:
