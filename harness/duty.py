@@ -69,7 +69,7 @@ class Duty:
     say: Callable[[str], None]
     url: str = ""  # of the control API
     _claim: Claim | None = None
-    _linger: Callable[[Callable[[], bool]], None] = lambda _: None
+    _linger: Callable[[], None] = lambda: None
     _over: bool = field(default=False)
 
     @property
@@ -108,7 +108,7 @@ class Duty:
             if self._claim is not None:
                 over = lambda: cut.is_set() or time.monotonic() > end  # noqa: E731
                 publish(self._claim, ended, reports, until=over, say=self.say)
-            self._linger(cut.is_set)
+        self._linger()
 
 
 @contextmanager

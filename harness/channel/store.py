@@ -13,12 +13,13 @@ class SilentError(ChannelError):
     """A channel that does not answer at this moment; asking again may help."""
 
     exit_code = 3
+    patience = 60.0  # seconds for which it is worth asking again
 
 
-class GoneError(ChannelError):
-    """A run whose channel went with it: it has ended, or died."""
+class NobodyError(SilentError):
+    """Nothing listens there: what was to answer has not begun, or has ended."""
 
-    exit_code = 3
+    patience = 10.0
 
 
 class Store(Protocol):

@@ -129,7 +129,7 @@ def fate(look: Callable[[], Attempt], watch: Watch) -> tuple[Attempt, bool | Non
 
 
 def patiently(ask: Callable[[], T], patience: float = PATIENCE) -> T:
-    """Ask a channel again while it does not answer. Raises SilentError in the end."""
+    """Ask a channel again while it does not answer, for as long as that is of use. Raises SilentError in the end."""
     begun = time.monotonic()
     told = False
     while True:
@@ -137,9 +137,9 @@ def patiently(ask: Callable[[], T], patience: float = PATIENCE) -> T:
             return ask()
         except SilentError as error:
             waited = time.monotonic() - begun
-            if waited > patience:
-                raise SilentError(f"{error}; asked for {waited:.0f} s") from error
+            if waited > min(patience, error.patience):
+                raise type(error)(f"{error}; asked for {waited:.0f} s") from error
             if waited > _TOLD_AFTER and not told:
                 told = True
-                complain(f"{error}; asking again for {patience:.0f} s")
+                complain(f"{error}; asking again for {min(patience, error.patience):.0f} s")
             time.sleep(_AGAIN)

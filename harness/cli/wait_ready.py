@@ -6,7 +6,7 @@ from functools import partial
 
 from harness.channel.alive import Attempt, Watch
 from harness.channel.pipeline import Pipeline
-from harness.channel.store import GoneError, SilentError
+from harness.channel.store import NobodyError, SilentError
 from harness.cli import complain
 from harness.cli.met import fate
 from harness.errors import HarnessError
@@ -37,9 +37,9 @@ def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
                     watch, watched, seen_alive = Watch(), newest, False
                 seen = fate(partial(pipeline.look, *newest), watch)
             why = f"there is no {'run' if named is None else f'run {named}'} at {pipeline.name} yet"
-        except GoneError as error:
-            raise UnreadyError(str(error)) from None
-        except SilentError as error:
+        except SilentError as error:  # where nobody listens, the run may still begin
+            if seen_alive and isinstance(error, NobodyError):
+                raise UnreadyError(f"the run was there, and is there no more: {error}") from error
             why = str(error)
         if seen is not None:
             state, dead = seen

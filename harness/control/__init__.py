@@ -1,4 +1,5 @@
-"""The run's own control API: a pipeline's tasks, and whoever watches a run, ask it by HTTP.
+"""The run's own control API, `run --listen HOST:PORT`: how a pipeline's tasks ask and tell the run over HTTP.
 
-`server` serves it, `api` has the routes, `guard` says who may ask, `connections` how long a client may take.
+`server` keeps the thread, `door` lets connections in, `admission` says who may ask, `routes` lists what can be asked
+and `answers` answers it; `openapi` is the document. What is said is in `harness.channel.api`.
 """

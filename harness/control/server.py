@@ -1,109 +1,111 @@
-"""Serves the control API from a thread with a loop of its own, so that no request can hold up the conductor."""
+"""The control API's life: it listens before the run begins, serves in a thread with a loop of its own, and stays until
+those who waited for the end have seen it. Why a thread of its own: docs/decisions/0016."""
 
-import socket
+import asyncio
+import contextlib
+import ssl
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from harness.background import behind_the_workers
 from harness.channel.live import LiveRun
-from harness.channel.store import ChannelError
-from harness.control.api import Visits, routes
-from harness.control.connections import bounded
-from harness.control.guard import Guard
+from harness.control.admission import LARGEST_HEAD
+from harness.control.answers import Answers
+from harness.control.app import app_of
+from harness.control.attention import LONGEST, Attention
+from harness.control.bind import listening, tls_context, url_of
+from harness.control.door import Door
 from harness.control.listen import Listen
+from harness.stop import RunHandle, signals_kept
 
-_BEGIN_WITHIN = 10.0  # seconds
-_LINGER = 15.0  # seconds that a verdict is kept for whoever stopped the run …
-_QUIET = 1.0  # … until so long nobody has asked any more, once it was fetched
-_LARGEST_HEAD = 32 * 1024  # bytes
+_LOOK_EVERY = 0.1  # seconds
+_JOIN = 3.0  # seconds that the thread gets to end
+_HEADERS = [("connection", "close"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 
 
 class ControlServer:
-    """A context manager: listens from its beginning to its end."""
+    """A context manager around one run."""
 
     def __init__(self, live: LiveRun, listen: Listen, runs_dir: Path) -> None:
-        """`live`: the run that is told of. Raises ChannelError where the address or the certificate can't be used."""
+        """`runs_dir`: where its earlier attempts lie. Raises ChannelError where it can't listen."""
         self._live = live
-        self._asked = time.monotonic()
-        self._stopped_here = False
-        self._fetched: set[str] = set()
-        self._socket = _listening(listen)
-        host, port = self._socket.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http{'s' if listen.tls_cert else ''}://{shown}:{port}"
-        visits = Visits(self._ask, self._stop, self._fetched.add)
-        config = uvicorn.Config(
-            Guard(routes(live, runs_dir, visits), listen.token),
-            http=bounded(),
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=_LARGEST_HEAD,
-            ssl_certfile=listen.tls_cert,
-            ssl_keyfile=listen.tls_key,
+        self._attention = Attention()
+        self._tls: ssl.SSLContext | None = None
+        if listen.tls_cert is not None and listen.tls_key is not None:
+            self._tls = tls_context(listen.tls_cert, listen.tls_key)
+        app = app_of(
+            lambda document: Answers(live, runs_dir, self._attention, document),
+            live,
+            self._attention,
+            listen.token,
+            time.monotonic,
         )
-        try:
-            config.load()
-        except (OSError, ValueError) as error:
-            self._socket.close()
-            raise ChannelError(f"--tls-cert {listen.tls_cert}, --tls-key {listen.tls_key}: {error}") from None
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="control", daemon=True
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=H11Protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",  # it would tell stderr of each client that is no client
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                headers=_HEADERS,
+                h11_max_incomplete_event_size=LARGEST_HEAD,
+                timeout_graceful_shutdown=1,
+            )
         )
+        self._listener = listening(listen.host, listen.port)
+        self.url = url_of(self._listener, listen.host, tls=self._tls is not None)
+        self._thread = threading.Thread(target=self._work, name="control", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        end = time.monotonic() + _BEGIN_WITHIN
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > end:
-                raise ChannelError(f"the control API could not begin to serve at {self.url}")
-            time.sleep(0.01)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._server.should_exit = True
-        self._thread.join(3.0)
-        self._socket.close()
+        self._thread.join(_JOIN)
 
-    def linger(self, cut: Callable[[], bool]) -> None:
-        """Serve on until whoever stopped the run has its verdict, at most fifteen seconds, or until `cut`."""
-        end = time.monotonic() + _LINGER
-        while self._stopped_here and not cut() and time.monotonic() < end:
-            fetched = not self._live.reports or "verdict.json" in self._fetched
-            if fetched and time.monotonic() - self._asked > _QUIET:
-                return
-            time.sleep(0.05)
+    def linger(self) -> None:
+        """Return once those who waited for the run's end have seen it; a signal ends the waiting."""
+        ended = time.monotonic()
+        by = self._live.pulse().stopped_by
+        cut = threading.Event()
+        handle = RunHandle()
+        handle.attach(lambda _: cut.set())
+        with signals_kept(handle):
+            while self._attention.is_due(ended, time.monotonic(), signalled=by.startswith("SIG")):
+                if cut.wait(_LOOK_EVERY) or time.monotonic() - ended > LONGEST:
+                    return
 
-    def _ask(self) -> None:
-        self._asked = time.monotonic()
+    def _work(self) -> None:
+        with behind_the_workers(), asyncio.Runner() as runner:
+            runner.run(self._serve())
 
-    def _stop(self) -> None:
-        self._stopped_here = True
+    async def _serve(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._odd)
+        with self._listener:
+            door = asyncio.create_task(Door(self._listener, self._tls, self._protocol).keep())
+            try:
+                await self._server.serve(sockets=[])
+            finally:
+                door.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await door
 
+    def _protocol(self) -> asyncio.Protocol:
+        return H11Protocol(config=self._server.config, server_state=self._server.server_state, app_state={})
 
-def _listening(listen: Listen) -> socket.socket:
-    """Bound at once, so that of several runs at one port the first one has it."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((listen.host, listen.port))
-        sock.listen(128)
-    except OSError as error:
-        sock.close()
-        why = error.strerror or str(error)
-        raise ChannelError(
-            f"--listen {listen.host}:{listen.port}: {why}; is another run there? Choose another port (0: any free one)"
-        ) from None
-    return sock
+    def _odd(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A client that went away, or spoke no TLS, is nothing to tell of."""
+        error = context.get("exception")
+        if not isinstance(error, OSError):
+            self._live.handle.remark(f"the control API: {context.get('message', '')} {error!r}")
