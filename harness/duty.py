@@ -53,6 +53,13 @@ class Meeting:
         return bool(self.channels) or self.listen is not None
 
     @property
+    def stopped_by(self) -> str:
+        """What its pipeline stops it by, for people."""
+        if self.listen is not None or self.gated:
+            return "cf-harness stop"
+        return "the end of the watched job" if self.channels else ""
+
+    @property
     def gated(self) -> bool:
         """Its verdict is kept for tasks that go on by it."""
         return any(not is_watched(url) for url in self.channels)

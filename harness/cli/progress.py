@@ -29,8 +29,8 @@ _LONGEST = 400  # characters of a line
 class Progress:
     """Says lines on stderr while a run goes on."""
 
-    def __init__(self, plan: Plan, command: Sequence[str] | None = None, *, awaited: bool = False) -> None:
-        """`command`: what is run beside it. `awaited`: its pipeline is to stop it."""
+    def __init__(self, plan: Plan, command: Sequence[str] | None = None, *, awaited: str = "") -> None:
+        """`command`: what is run beside it. `awaited`: by what its pipeline is to stop it."""
         self._plan = plan
         self._command = command
         self._awaited = awaited
@@ -96,7 +96,7 @@ class Progress:
                 return
 
     def _until(self) -> str:
-        ways = ["cf-harness stop, Ctrl-C or TERM" if self._awaited else "Ctrl-C or TERM"]
+        ways = [f"{self._awaited}, Ctrl-C or TERM" if self._awaited else "Ctrl-C or TERM"]
         if self._command:
             ways.append("the command's end")
         if self._plan.stop.duration is not None:

@@ -29,6 +29,7 @@ class Wishes:
     files: tuple[Path, ...] = ()
     quiet: bool = False
     live: bool | None = None
+    awaited_by: str = ""  # what its pipeline stops it by, for people
 
 
 def run_target(
@@ -53,7 +54,7 @@ def run_target(
                 tell_starter(Begun(owner=duty.live.owner, url=duty.url))
             verdict = watched(
                 plan,
-                replace(wishes, run_id=meeting.run_id),
+                replace(wishes, run_id=meeting.run_id, awaited_by=meeting.stopped_by),
                 handle=duty.handle,
                 attempt=duty.attempt,
                 awaited=meeting.awaited,
@@ -92,7 +93,7 @@ def watched(
 ) -> Verdict:
     """Run the plan with somebody looking on, as far as that is wished for; `also` are observers besides, and secrets
     come from `environ`."""
-    with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command, awaited=awaited) as observers:
+    with watching(plan, quiet=wishes.quiet, live=wishes.live, command=command, awaited=wishes.awaited_by) as observers:
         return run(
             plan,
             runs_dir=wishes.runs_dir,

@@ -11,7 +11,7 @@ from harness.plan import Plan
 
 @contextmanager
 def watching(
-    plan: Plan, *, quiet: bool, live: bool | None, command: Sequence[str] | None = None, awaited: bool = False
+    plan: Plan, *, quiet: bool, live: bool | None, command: Sequence[str] | None = None, awaited: str = ""
 ) -> Iterator[tuple[Observer, ...]]:
     """The observers for one run. `live` None: as the terminal allows. All they say goes to stderr."""
     if quiet:

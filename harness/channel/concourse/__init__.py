@@ -1,6 +1,9 @@
-"""`concourse+https://ci/teams/T/pipelines/P/jobs/J?version=V`: a job that knows nothing of us is watched, and its end
-is the run's stop.
+"""A Concourse job whose build ends the run: `concourse+https://ci/teams/T/pipelines/P/jobs/J?version=…`.
 
-`place` reads the URL, `access` and `atc` ask Concourse's API, `builds` and `steps` say what its answers mean, `watcher`
-puts them together.
+`job` reads the URL, `look` and `watch` decide, `steps` makes marks of a build's events, `atc` and `login` ask, and
+`watcher` drives them. The pipeline needs to know nothing of it.
 """
+
+from harness.channel.concourse.watcher import Watcher
+
+__all__ = ["Watcher"]

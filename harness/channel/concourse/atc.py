@@ -1,109 +1,105 @@
-"""Asks Concourse's API (the ATC), one question at a time. What goes wrong is told in one way, since the answer to all
-of it is the same: ask again."""
+"""What Concourse's API (concourse/concourse, atc/routes.go) is asked: paths, parameters, and answers as values."""
 
+import re
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
-import httpx
 import msgspec
 
-from harness.channel.concourse.access import Access
-from harness.channel.concourse.builds import Build, Resources
-from harness.channel.concourse.place import Place
-from harness.channel.store import SilentError
+from harness.channel.concourse.builds import Build, Input, Pipeline, PublicPlan, Resources
+from harness.channel.concourse.job import Job
+from harness.channel.concourse.login import certificate_of, credentials_of
+from harness.channel.concourse.look import PAGE, AskPage
+from harness.channel.concourse.offset import Offset
+from harness.channel.concourse.pace import Pace
+from harness.channel.concourse.sse import Event, EventStream
+from harness.channel.concourse.wire import Wire
+from harness.channel.store import ChannelError, SilentError
 
-_TIMEOUT = httpx.Timeout(10.0, connect=5.0)  # seconds
-_STREAM = httpx.Timeout(10.0, connect=5.0, read=60.0)
-_PAGE = 50  # builds
-_LARGEST = 32 * 1024 * 1024  # bytes of an answer
+_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
+_OLDER = frozenset({"to", "since", "limit"})  # what Concourse puts there, now and before version 7
 
 T = TypeVar("T")
 
 
-class MissingError(SilentError):
-    """There is no such thing there: not yet, or no more."""
-
-
 class Atc:
-    """Belongs to one thread. Every question raises SilentError, MissingError where there is no such thing, and
-    ChannelError where the credentials are refused."""
+    """One Concourse, asked about one job. Every method raises what Wire raises."""
 
-    def __init__(self, place: Place, access: Access, environ: Mapping[str, str]) -> None:
-        """`environ`: SSL_CERT_FILE names an authority besides the system's."""
-        self._place = place
-        self._access = access
-        verify: ssl.SSLContext | bool = True
-        if environ.get("SSL_CERT_FILE"):
-            verify = ssl.create_default_context(cafile=environ["SSL_CERT_FILE"])
-        self._client = httpx.Client(timeout=_TIMEOUT, verify=verify, trust_env=False)
+    def __init__(self, job: Job, environ: Mapping[str, str], pace: Pace) -> None:
+        """Raises ChannelError for settings that can't work."""
+        self._job = job
+        self._wire = Wire(job.site, credentials_of(environ, job.site), _context(environ), pace)
 
-    def close(self) -> None:
-        """Ends its connections."""
-        self._client.close()
+    @property
+    def offset(self) -> Offset:
+        """Of its clock."""
+        return self._wire.offset
 
-    def builds(self) -> list[Build]:
-        """The newest of the job, newest first."""
-        return self._get(f"{self._place.path}/builds", list[Build], limit=str(_PAGE))
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._wire.close()
 
-    def build(self, id: int) -> Build:
+    async def builds(self, page: AskPage) -> tuple[list[Build], list[tuple[str, str]] | None]:
+        """Builds of the job, and how to ask for those before them; None: there are none."""
+        query = list(page.older) or [("limit", str(PAGE))]
+        data, headers = await self._wire.get(f"{self._job.path}/builds", [*query, *self._job.instance])
+        return _decoded(data, headers, list[Build]), _older(headers)
+
+    async def build(self, build: int) -> Build:
         """One of them."""
-        return self._get(f"/api/v1/builds/{id}", Build)
+        return _decoded(*await self._wire.get(f"/api/v1/builds/{build}"), Build)
 
-    def resources(self, id: int) -> Resources:
-        """What went into a build."""
-        return self._get(f"/api/v1/builds/{id}/resources", Resources)
+    async def inputs(self, build: int) -> list[Input]:
+        """What it gets; nothing while that is not chosen."""
+        return _decoded(*await self._wire.get(f"/api/v1/builds/{build}/resources"), Resources).inputs or []
 
-    def plan(self, id: int) -> Any:
-        """The steps of a build."""
-        return self._get(f"/api/v1/builds/{id}/plan", dict[str, Any])
+    async def pipeline(self) -> Pipeline:
+        """The job's."""
+        return _decoded(*await self._wire.get(self._job.pipeline_path, self._job.instance), Pipeline)
 
-    def archived(self) -> bool:
-        """The job's pipeline was put away: it builds no more."""
-        return bool(self._get(self._place.pipeline_path, dict[str, Any]).get("archived"))
+    async def plan(self, build: int) -> Any:
+        """The tree of its steps."""
+        return _decoded(*await self._wire.get(f"/api/v1/builds/{build}/plan"), PublicPlan).plan
 
-    @contextmanager
-    def events(self, id: int) -> Iterator[Iterator[str]]:
-        """The lines of a build's events, from the first one on, and as they come."""
-        with (
-            self._told(),
-            self._client.stream(
-                "GET", f"{self._place.base}/api/v1/builds/{id}/events", headers=self._headers(), timeout=_STREAM
-            ) as answer,
-        ):
-            self._check(answer)
-            yield answer.iter_lines()
+    async def events(self, build: int, last_id: str) -> AsyncGenerator[Event, None]:
+        """What happens in a build, after the event `last_id` ("": from the first)."""
+        stream = EventStream()
+        async with aclosing(self._wire.stream(f"/api/v1/builds/{build}/events", last_id)) as chunks:
+            async for chunk in chunks:
+                for event in stream.feed(chunk):
+                    yield event
 
-    def _get(self, path: str, kind: type[T], **query: str) -> T:
-        with self._told():
-            answer = self._client.get(
-                self._place.base + path,
-                params=[*query.items(), *(self._place.variables if "/teams/" in path else ())],
-                headers=self._headers(),
-            )
-            self._check(answer)
+
+def _decoded(data: bytes, headers: Mapping[str, str], kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        what = headers.get("content-type", "").partition(";")[0][:40]
+        raise SilentError(f"what it answered is cut off or no JSON ({what or 'of no type'})") from None
+
+
+def _older(headers: Mapping[str, str]) -> list[tuple[str, str]] | None:
+    """The parameters of the link to older builds. The link's host is the ATC's idea of itself, and not used: a token
+    goes nowhere but to where it was meant for."""
+    found = _NEXT.search(headers.get("link", ""))
+    if found is None:
+        return None
+    return [(key, value) for key, value in parse_qsl(urlsplit(found[1]).query) if key in _OLDER] or None
+
+
+def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """By CONCOURSE_CA, SSL_CERT_FILE, the certificate that `fly login` kept, or the system's authorities."""
+    for name in ("CONCOURSE_CA", "SSL_CERT_FILE"):
+        if file := environ.get(name):
             try:
-                return msgspec.json.decode(answer.content[:_LARGEST], type=kind)
-            except msgspec.MsgspecError:
-                raise SilentError(f"{self._place.base}: its answer to {path} is not what Concourse says") from None
-
-    def _headers(self) -> dict[str, str]:
-        token = self._access.token(self._client)
-        return {"Authorization": f"Bearer {token}"} if token else {}
-
-    def _check(self, answer: httpx.Response) -> None:
-        if answer.status_code == 401:
-            self._access.refused()
-            raise SilentError(f"{self._place.base} refuses the token (401), or wants one: CONCOURSE_TOKEN, or a user")
-        if answer.status_code in (403, 404):
-            raise MissingError(f"{self._place.base}: {answer.status_code} for {answer.url.path}")
-        if not answer.is_success:
-            raise SilentError(f"{self._place.base}: {answer.status_code}")
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            raise SilentError(f"{self._place.base}: {str(error) or type(error).__name__}") from None
+                return ssl.create_default_context(cafile=file)
+            except (OSError, ssl.SSLError) as error:
+                raise ChannelError(f"{name} {file}: {error.strerror or 'no certificates in PEM form'}") from None
+    certificate = certificate_of(environ)
+    try:
+        return ssl.create_default_context(cadata=certificate)
+    except ssl.SSLError:
+        raise ChannelError("the ca_cert of CONCOURSE_TARGET is no certificate in PEM form") from None

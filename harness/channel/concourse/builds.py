@@ -1,61 +1,64 @@
-"""Which of a job's builds is the one that is watched, and whether it is over. Pure, over what Concourse's API answers
-(atc/build.go: the states of a build are pending, started, succeeded, failed, errored, aborted)."""
+"""What Concourse's API says of builds, as values. Names and states are those of concourse/concourse: atc/build.go,
+atc/build_inputs_outputs.go, atc/pipeline.go. What is not needed is not read."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-GOING_ON = frozenset({"pending", "started"})
+RUNNING = frozenset({"pending", "started"})
 OVER = frozenset({"succeeded", "failed", "errored", "aborted"})
 
 
+class RerunOf(msgspec.Struct, frozen=True):
+    """The build that was run again, with the same inputs."""
+
+    id: int = 0
+
+
 class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """As `GET …/jobs/J/builds` tells it; times are seconds since the epoch, whole ones."""
+    """One build of a job. Times are whole seconds since the epoch by the ATC's clock, 0 where there is none."""
 
     id: int
     name: str
     status: str
     job_name: str = ""
-    start_time: float | None = None
-    end_time: float | None = None
+    start_time: int = 0
+    end_time: int = 0
+    rerun_of: RerunOf | None = None
 
     @property
     def over(self) -> bool:
-        """It goes on no more; a state that we don't know counts as going on."""
+        """A state that is not known is not taken for an end."""
         return self.status in OVER
 
     @property
-    def words(self) -> str:
-        """For people: deploy #12."""
-        return f"{self.job_name or 'build'} #{self.name}"
+    def title(self) -> str:
+        """For people."""
+        return f"{self.job_name} #{self.name}"
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """One of `GET /api/v1/builds/N/resources`."""
+    """What a build gets, and in which version."""
 
     name: str = ""
-    version: dict[str, Any] = {}
+    resource: str = ""  # older Concourse said both
+    version: dict[str, str] | None = None
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """What went into a build."""
+    """The inputs of a build; none until they are chosen, which is when it starts."""
 
-    inputs: list[Input] = []
-
-
-def matches(inputs: Iterable[Input], version: str, resource: str = "") -> bool:
-    """One of a build's inputs has the version: `key:value` names a part of it, else any part may have the value."""
-    key, colon, value = version.partition(":")
-    for one in inputs:
-        if resource and one.name != resource:
-            continue
-        parts = {name: str(part) for name, part in one.version.items()}
-        if version in parts.values() or (colon and parts.get(key) == value):
-            return True
-    return False
+    inputs: list[Input] | None = None
 
 
-def newest(builds: Iterable[Build]) -> Build | None:
-    """Of those that match: a build that was triggered again takes the place of the one before."""
-    return max(builds, key=lambda build: build.id, default=None)
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
+    """What may keep a build from ever coming."""
+
+    archived: bool = False
+    paused: bool = False
+
+
+class PublicPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A build's plan: a tree of steps, each with an id."""
+
+    plan: Any = None

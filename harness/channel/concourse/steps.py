@@ -1,95 +1,135 @@
-"""A build's steps as phases: from its plan, which names them, and its events, which tell when they began and ended.
-Pure. The events' stamps are whole seconds (atc/event/events.go), cut off.
+"""A build's steps as marks: the names of its plan, and the begins and ends that its events tell. Pure.
+
+Events and plan are those of concourse/concourse, atc/event and atc/public_plan.go. A step begins with its first event
+and ends with `finish-…`, with an error of its own, or with the build.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import msgspec
 
-from harness.channel.records import Edge, MarkNote
+from harness.channel.concourse.builds import Build
+from harness.channel.concourse.offset import Offset
+from harness.channel.concourse.sse import Event
+from harness.channel.records import MarkNote
 
 SOURCE = "concourse"
-_WITHIN = 1.0  # seconds
+
+Edge = Literal["begin", "end"]
+_BEGINS = frozenset(f"{edge}-{kind}" for edge in ("initialize", "start") for kind in ("task", "get", "put"))
+_ENDS = frozenset(f"finish-{kind}" for kind in ("task", "get", "put")) | {"error"}
 _KINDS = ("task", "get", "put")
-_EDGES: dict[str, Edge] = {
-    **{f"{word}-{kind}": "begin" for word in ("initialize", "start") for kind in _KINDS},
-    **{f"finish-{kind}": "end" for kind in _KINDS},
-}
+_DEEPEST = 200  # levels of a plan; Concourse nests a handful
 
 
-class _Origin(msgspec.Struct):
+class _Origin(msgspec.Struct, frozen=True):
     id: str = ""
 
 
-class _Data(msgspec.Struct):
-    origin: _Origin = msgspec.field(default_factory=_Origin)
-    time: float = 0.0
+class _Data(msgspec.Struct, frozen=True):
+    origin: _Origin = _Origin()
+    time: int = 0
+    substeps: Any = None  # of `across`, whose steps are known only now
 
 
-class _Event(msgspec.Struct):
-    event: str
-    data: _Data
+class _Envelope(msgspec.Struct, frozen=True):
+    event: str = ""
+    data: _Data = _Data()
 
 
-def names_of(plan: Any) -> dict[str, str]:
-    """The id of each step that does something, with its name, however deep it lies in the plan."""
-    names: dict[str, str] = {}
-    waiting = [plan]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting += node
-        elif isinstance(node, dict):
-            for kind in _KINDS:
-                step = node.get(kind)
-                if isinstance(step, dict) and isinstance(node.get("id"), str) and isinstance(step.get("name"), str):
-                    names[node["id"]] = step["name"] if kind == "task" else f"{kind} {step['name']}"
-            waiting += node.values()
-    return names
+class Steps:
+    """Of one build. Tells each begin and each end once."""
+
+    def __init__(self, build: Build) -> None:
+        """`build`: whose events they are."""
+        self._build = build
+        self._names: dict[str, str] = {}  # step's id -> phase
+        self._taken: dict[str, int] = {}  # phase's name -> steps that have it
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
+        self.last_id = ""  # of the stream: where a broken one goes on
+        self.over = False
+
+    @property
+    def named(self) -> bool:
+        """The plan is known."""
+        return bool(self._names)
+
+    @property
+    def begun(self) -> bool:
+        """Any of them."""
+        return bool(self._begun)
+
+    @property
+    def open(self) -> bool:
+        """Some of them began and have not ended."""
+        return bool(self._begun - self._ended)
+
+    def plan(self, plan: Any) -> None:
+        """Learn the steps' names. A second one of a name, as of a retry, gets a number."""
+        for kind, step, name in _steps(plan, 0):
+            if step not in self._names:
+                phase = name if kind == "task" else f"{kind} {name}"
+                self._taken[phase] = number = self._taken.get(phase, 0) + 1
+                self._names[step] = phase if number == 1 else f"{phase} ({number})"
+
+    def hear(self, event: Event, offset: Offset) -> list[MarkNote]:
+        """What an event tells. Steps that are not in the plan, such as the fetching of an image, are no phases."""
+        self.last_id = event.id or self.last_id
+        if event.name == "end":
+            self.over = True
+            return []
+        try:
+            said = msgspec.json.decode(event.data, type=_Envelope)
+        except msgspec.DecodeError:  # too long, or another shape than is known
+            return []
+        if said.data.substeps is not None:
+            self.plan(said.data.substeps)
+        step, time = said.data.origin.id, said.data.time
+        if step not in self._names or not time:
+            return []
+        if said.event in _BEGINS and step not in self._begun:
+            self._begun.add(step)
+            return [self._note(step, "begin", time, offset)]
+        if said.event in _ENDS and step in self._begun - self._ended:
+            self._ended.add(step)
+            return [self._note(step, "end", time, offset)]
+        return []
+
+    def close(self, build: Build, offset: Offset) -> list[MarkNote]:
+        """The build is over, and with it what no event ended: an aborted step has none."""
+        left = sorted(self._begun - self._ended)
+        self._ended.update(left)
+        return [self._note(step, "end", build.end_time, offset) for step in left] if build.end_time else []
+
+    def _note(self, step: str, edge: Edge, time: int, offset: Offset) -> MarkNote:
+        return _note(self._build, step, self._names[step], edge, time, offset)
 
 
-def notes_of(lines: Iterable[str], build: int, names: Mapping[str, str]) -> Iterator[MarkNote | None]:
-    """The begins and ends of the steps, from the lines of a stream of server-sent events
-    (https://html.spec.whatwg.org/multipage/server-sent-events.html); None: the stream told that the build is over."""
-    kind, data = "", ""
-    for line in lines:
-        if line.startswith("event:"):
-            kind = line[6:].strip()
-        elif line.startswith("data:"):
-            data = line[5:].strip()
-        elif not line.strip():
-            if kind == "end":
-                yield None
-                return
-            if kind == "event" and (note := _note(data, build, names)) is not None:
-                yield note
-            kind, data = "", ""
+def whole(build: Build, offset: Offset) -> list[MarkNote]:
+    """Marks of a build whose events can't be read: its job's name is the phase."""
+    edges: tuple[tuple[Edge, int], ...] = (("begin", build.start_time), ("end", build.end_time if build.over else 0))
+    return [_note(build, "build", build.job_name, edge, time, offset) for edge, time in edges if time]
 
 
-def _note(data: str, build: int, names: Mapping[str, str]) -> MarkNote | None:
-    try:
-        event = msgspec.json.decode(data.encode(), type=_Event)
-    except msgspec.MsgspecError:
-        return None
-    edge, step = _EDGES.get(event.event), event.data.origin.id
-    if edge is None or step not in names or not event.data.time:
-        return None
-    return MarkNote(
-        id=f"build-{build}-{step}-{edge}",
-        name=names[step],
-        edge=edge,
-        at=event.data.time + 0.5,
-        within=_WITHIN,
-        source=SOURCE,
-    )
+def _note(build: Build, step: str, name: str, edge: Edge, time: int, offset: Offset) -> MarkNote:
+    at, within = offset.place(time)
+    return MarkNote(id=f"concourse-{build.id}-{step}-{edge}", name=name, edge=edge, at=at, within=within, source=SOURCE)
 
 
-def notes_of_build(build: int, name: str, start: float | None, end: float | None) -> list[MarkNote]:
-    """The build as one phase, where its events can't be read."""
-    edges: tuple[tuple[Edge, float | None], ...] = (("begin", start), ("end", end))
-    return [
-        MarkNote(id=f"build-{build}-{edge}", name=name, edge=edge, at=at + 0.5, within=_WITHIN, source=SOURCE)
-        for edge, at in edges
-        if at is not None
-    ]
+def _steps(plan: Any, depth: int) -> Iterator[tuple[str, str, str]]:
+    """Kind, id and name of each step in the tree, in its order. Whatever nests steps is walked through."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(plan, list):
+        for part in plan:
+            yield from _steps(part, depth + 1)
+    elif isinstance(plan, dict):
+        for key, part in plan.items():
+            if key in _KINDS and isinstance(part, dict):
+                name, step = part.get("name"), plan.get("id")
+                if isinstance(name, str) and name and isinstance(step, str):
+                    yield key, step, name
+            else:
+                yield from _steps(part, depth + 1)

@@ -1,155 +1,204 @@
-"""Watches the build for as long as the run lasts, and stops the run when it is over. A Concourse that does not answer
-is asked again and remarked on; it never stops anything."""
+"""The thread that watches a job for as long as a run lasts: it asks what `look` wants to know, and does what `watch`
+decides. Whatever goes wrong is remarked on, and asked again; it never ends a run, and spoils no verdict."""
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, assert_never
 
-from harness.channel.concourse.access import Access
-from harness.channel.concourse.atc import Atc, MissingError
-from harness.channel.concourse.builds import Build, Input, matches, newest
-from harness.channel.concourse.place import place_of
-from harness.channel.concourse.steps import names_of, notes_of, notes_of_build
+from harness.channel.concourse.atc import Atc
+from harness.channel.concourse.builds import Build, Input
+from harness.channel.concourse.follow import Follower
+from harness.channel.concourse.job import job_of
+from harness.channel.concourse.look import AskInputs, AskPage, Look
+from harness.channel.concourse.pace import Pace
+from harness.channel.concourse.patience import Patience
+from harness.channel.concourse.watch import Follow, Remark, Stop, Watch
+from harness.channel.concourse.wire import MissingError
 from harness.channel.live import LiveRun
 from harness.channel.records import StopWish
-from harness.channel.store import ChannelError
+from harness.channel.store import ChannelError, SilentError
 
-_LOOK_EVERY = 2.0  # seconds
-_LONGEST_PAUSE = 15.0  # seconds between two questions to one that does not answer
-_REMARK_AFTER = 30.0  # seconds of silence, or without a build, that are worth a word
-_LAST_EVENTS = 5.0  # seconds that the events of a build which is over get to arrive
-_JOIN = 0.5
+_JOIN = 5.0  # seconds
+_DEFAULT = Pace()
 
 
 class Watcher:
-    """A context manager around one run."""
+    """Requests the stop of a run when the job's build is over. A context manager: it watches while it is open."""
 
-    def __init__(self, url: str, live: LiveRun, environ: Mapping[str, str]) -> None:
-        """Raises ChannelError where the URL can't be read."""
-        self._place = place_of(url)
+    def __init__(self, url: str, live: LiveRun, environ: Mapping[str, str], pace: Pace = _DEFAULT) -> None:
+        """`url`: the channel's. Raises ChannelError for one that can't be read, and for settings that can't work."""
+        self._job = job_of(url)
+        self._pace = pace
+        self._atc = Atc(self._job, environ, pace)
         self._live = live
-        self._environ = environ
-        self._done = threading.Event()
-        self._began = time.time()
-        self._inputs: dict[int, list[Input]] = {}  # of builds that had begun
+        self._watch = Watch(f"{self._job.name} with {self._job.version}", pace)
+        self._patience = Patience(f"Concourse at {self._job.site}", pace)
+        self._settled: Mapping[int, bool] = {}
+        self._followers: dict[int, tuple[Follower, asyncio.Task[None]]] = {}
         self._told: set[str] = set()
-        self._steps: dict[int, threading.Thread] = {}
-        self._atcs: list[Atc] = []
-        self._thread = threading.Thread(target=self._watch, name="concourse", daemon=True)
+        self._begun = 0.0  # by the wall clock
+        self._pipeline_due = 0.0
+        self._leave = asyncio.Event()
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="concourse", daemon=True)
 
     def __enter__(self) -> Self:
+        self._begun = time.time()
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._done.set()
+        self._listening.wait(_JOIN)
+        with contextlib.suppress(RuntimeError):  # it may be over already, and its loop closed
+            self._loop.call_soon_threadsafe(self._leave.set)
         self._thread.join(_JOIN)
-        for atc in self._atcs:  # whoever still waits for an answer waits no more
-            atc.close()
-        for thread in self._steps.values():
-            thread.join(_JOIN)
 
-    def _atc(self) -> Atc:
-        """One for each thread."""
-        atc = Atc(self._place, Access(self._place.base, self._environ, Path.home()), self._environ)
-        self._atcs.append(atc)
-        return atc
+    # While it lasts
 
-    def _watch(self) -> None:
-        atc = self._atc()
-        pause, silent_since, remarked = _LOOK_EVERY, None, False
-        while not self._done.is_set():
-            try:
-                if self._look(atc):
-                    return
-                if remarked and silent_since is not None:
-                    self._remark(f"Concourse answers again, after {time.monotonic() - silent_since:.0f} s")
-                pause, silent_since, remarked = _LOOK_EVERY, None, False
-            except Exception as error:  # a stop handler: it is recorded, and asks again
-                said = str(error) if isinstance(error, ChannelError) else f"{type(error).__name__}: {error}"
-                silent_since = silent_since if silent_since is not None else time.monotonic()
-                if not remarked and time.monotonic() - silent_since > _REMARK_AFTER:
-                    remarked = True
-                    self._remark(f"Concourse can't be watched, and is asked again: {said}{self._why(atc)}")
-                pause = min(_LONGEST_PAUSE, pause * 2)
-            self._done.wait(pause)
+    def _run(self) -> None:
+        asyncio.run(self._keep())
 
-    def _look(self, atc: Atc) -> bool:
-        """Whether the build is over, and the run told so."""
-        build = newest(build for build in atc.builds() if self._is_ours(atc, build))
-        if build is None:
-            if time.time() - self._began > _REMARK_AFTER:
-                self._once(f"no build of {self._place.name} has the version {self._place.version} yet: waiting for it")
-            return False
-        if build.over and build.id not in self._steps and (build.end_time or self._began) < self._began - 1:
-            self._once(f"{build.words} of that version was over before this run began: waiting for a newer one")
-            return False
-        if build.id not in self._steps and build.status != "pending":
-            self._once(f"watching {build.words} of {self._place.name}")
-            thread = threading.Thread(target=self._follow, args=(build,), name="concourse events", daemon=True)
-            self._steps[build.id] = thread
-            thread.start()
-        if not build.over:
-            return False
-        thread = self._steps[build.id]
-        thread.join(_LAST_EVENTS)
-        self._live.stop(StopWish(by=f"the build {build.words} {build.status}", at=time.time()))
-        return True
-
-    def _is_ours(self, atc: Atc, build: Build) -> bool:
-        if build.id not in self._inputs:
-            inputs = atc.resources(build.id).inputs
-            if build.status == "pending" and not inputs:
-                return False
-            self._inputs[build.id] = inputs
-        return matches(self._inputs[build.id], self._place.version, self._place.resource)
-
-    def _follow(self, build: Build) -> None:
-        """Mark the build's steps as they come; where they can't be read, the build as a whole."""
-        atc = self._atc()
-        while not self._done.is_set():
-            try:
-                names = names_of(atc.plan(build.id))
-                with atc.events(build.id) as lines:
-                    for note in notes_of(lines, build.id, names):
-                        if note is None:
-                            return
-                        self._live.mark([note], not_before=0.0)
-            except MissingError:  # nobody may read them
-                self._whole(atc, build)
-                return
-            except ChannelError:  # from its beginning again: what was marked is known
-                self._done.wait(_LOOK_EVERY)
-            except Exception as error:  # a stop handler: it is recorded, and asks again
-                self._once(f"the steps of {build.words}: {type(error).__name__}: {error}")
-                self._done.wait(_LOOK_EVERY)
-
-    def _whole(self, atc: Atc, build: Build) -> None:
-        self._once(f"the steps of {build.words} can't be read: the build is marked as a whole")
-        while not self._done.is_set():
-            try:
-                now = atc.build(build.id)
-            except ChannelError:
-                now = build
-            self._live.mark(notes_of_build(now.id, now.words, now.start_time, now.end_time), not_before=0.0)
-            if now.over:
-                return
-            self._done.wait(_LOOK_EVERY)
-
-    def _why(self, atc: Atc) -> str:
-        """What else may be wrong."""
+    async def _keep(self) -> None:
+        """Only the watching is ever cancelled: connections that are being closed would be left open."""
+        self._loop = asyncio.get_running_loop()
+        self._listening.set()
+        leaving, watching = asyncio.ensure_future(self._leave.wait()), asyncio.ensure_future(self._until_stop())
         try:
-            return "; its pipeline is archived" if atc.archived() else ""
-        except ChannelError:
-            return ""
+            await asyncio.wait({leaving, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done() and (fault := watching.exception()) is not None:  # a stop handler: it is recorded
+                self._live.handle.remark(f"Concourse is watched no more: {type(fault).__name__}: {fault}")
+        finally:
+            for task in (leaving, watching):
+                task.cancel()
+            await asyncio.wait({leaving, watching})
+            await self._atc.close()
+            await asyncio.sleep(0)  # a transport closes in the next round
+
+    async def _until_stop(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            by = await self._until_over(group)
+            await self._last_events()
+            self._live.stop(StopWish(by=by, at=time.time()))
+            for _, task in self._followers.values():
+                task.cancel()
+
+    async def _until_over(self, group: asyncio.TaskGroup) -> str:
+        """Returns what ended the deployment."""
+        while True:
+            try:
+                by = await self._look(group)
+                self._remark(self._patience.answered(self._loop.time()))
+                if by is not None:
+                    return by
+            except SilentError as error:
+                self._remark(self._patience.silent(str(error), self._loop.time()))
+            except ChannelError as error:
+                self._remark(self._patience.unfit(str(error), self._loop.time()))
+            except Exception as error:  # a stop handler: it is recorded, and goes on
+                self._remark(self._patience.silent(f"{type(error).__name__}: {error}", self._loop.time()))
+            await asyncio.sleep(self._patience.delay or self._pace.look)
+
+    async def _look(self, group: asyncio.TaskGroup) -> str | None:
+        newest = await self._newest()
+        over_before = False
+        if newest is not None and newest.over and newest.end_time:
+            at, within = self._atc.offset.place(newest.end_time)
+            over_before = at + within < self._begun
+        for act in self._watch.saw(newest, now=self._loop.time(), over_before=over_before):
+            match act:
+                case Remark():
+                    self._remark(act.text)
+                case Follow():
+                    self._follow(act.build, group)
+                case Stop():
+                    return act.by
+                case _:
+                    assert_never(act)
+        if newest is None or newest.over:
+            await self._see_pipeline()
+        return None
+
+    async def _newest(self) -> Build | None:
+        look = Look(self._job, self._settled)
+        try:
+            while (question := look.question()) is not None:
+                match question:
+                    case AskPage():
+                        look.listed(*await self._atc.builds(question))
+                    case AskInputs():
+                        look.has(question.build, await self._inputs(question.build))
+                    case _:
+                        assert_never(question)
+        except MissingError:
+            return await self._without_job()
+        finally:
+            self._settled = look.settled
+        return look.newest
+
+    async def _inputs(self, build: Build) -> list[Input]:
+        try:
+            return await self._atc.inputs(build.id)
+        except MissingError:  # it was reaped just now
+            return []
+
+    async def _without_job(self) -> Build | None:
+        """The job can't be seen; a build of it that is known may be seen all the same. Raises MissingError."""
+        why = await self._why_missing()
+        if self._watch.build is None:
+            raise MissingError(why)
+        try:
+            build = await self._atc.build(self._watch.build.id)
+        except MissingError:
+            raise MissingError(f"{why}, and the build {self._watch.build.title} is gone too") from None
+        self._once(f"{why}; the build {build.title} is watched by its id")
+        return build
+
+    async def _why_missing(self) -> str:
+        where = f"{self._job.team}/{self._job.pipeline}"
+        try:
+            pipeline = await self._atc.pipeline()
+        except MissingError:
+            return f"there is no pipeline {where} at {self._job.site}, or none that may be seen"
+        if pipeline.archived:
+            return f"the pipeline {where} is archived, and its jobs are gone"
+        return f"there is no job {self._job.name} in the pipeline {where}"
+
+    async def _see_pipeline(self) -> None:
+        if self._loop.time() < self._pipeline_due:
+            return
+        self._pipeline_due = self._loop.time() + self._pace.pipeline
+        if (await self._atc.pipeline()).paused:
+            where = f"{self._job.team}/{self._job.pipeline}"
+            self._once(f"the pipeline {where} is paused: no build begins there until it goes on")
+
+    # What comes of it
+
+    def _follow(self, build: Build, group: asyncio.TaskGroup) -> None:
+        if not build.start_time:  # it waits, or never began
+            return
+        if build.id not in self._followers:
+            follower = Follower(build, self._atc, self._live, self._pace)
+            self._followers[build.id] = follower, group.create_task(follower.follow())
+        self._followers[build.id][0].see(build)
+
+    async def _last_events(self) -> None:
+        """The ends of the last steps belong before the stop."""
+        build = self._watch.build
+        if build is None or build.id not in self._followers:
+            return
+        follower, task = self._followers[build.id]
+        await asyncio.wait({task}, timeout=self._pace.last_events)
+        follower.end(build)
 
     def _once(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
-            self._remark(text)
+            self._live.handle.remark(text)
 
-    def _remark(self, text: str) -> None:
-        self._live.handle.remark(text)
+    def _remark(self, text: str | None) -> None:
+        if text is not None:
+            self._live.handle.remark(text)
