@@ -58,7 +58,7 @@ class HttpPipeline:
         self._has_token = token is not None
         self._client = httpx.Client(
             base_url=self._url,
-            headers={"authorization": f"Bearer {token}"} if token is not None else {},
+            headers={"connection": "close", **({"authorization": f"Bearer {token}"} if token is not None else {})},
             timeout=_TIMEOUT,
             verify=_trust(self._url, environ),
             trust_env=not host.startswith(_LOOPBACK),  # proxies
