@@ -45,6 +45,7 @@ class Watch:
     moved: bool = False  # its pulse went on while it was watched: it lives, whatever its clock says
     _beat: int | None = None
     _since: float = field(default=0.0)  # monotonic
+    _dead: bool = False  # as it was told, until the pulse goes on after all
 
     def is_dead(self, attempt: Attempt, monotonic: float, utc: float) -> bool | None:
         """True, False, or None while it can't be told yet."""
@@ -53,13 +54,14 @@ class Watch:
             first = self._beat is None
             self._beat, self._since = beat, monotonic
             if not first:
-                self.moved = True
+                self.moved, self._dead = True, False
                 return False
         if attempt.process is not None and is_gone(attempt.process):
             return True
         still = monotonic - self._since
-        if still > STALE:
+        if self._dead or still > STALE:
             return True
         if self.moved or abs(utc - attempt.last_sign) <= STALE:  # from the future it proves as little as an old one
             return False
-        return True if still >= _WATCHED else None
+        self._dead = still >= _WATCHED
+        return self._dead or None

@@ -403,5 +403,6 @@ def test_an_abort_leaves_a_word_at_each_moment(stories: Stories) -> None:
     assert story["unready"].code == 4
     assert "never ready: stopped by SIGTERM before every runner had" in " ".join(story["unready verdict"].err.split())
     assert story["run"].verdict.stopped_by == "SIGTERM"
-    assert story["run"].code == story["verdict"].code == 0
-    assert story["verdict"].out.startswith("PASS over 2 attempts at 42, exit code 0")
+    assert story["run"].code == story["verdict"].code == 3
+    assert "a signal ended it, and not its pipeline" in " ".join(story["run"].verdict.reasons)
+    assert story["verdict"].out.startswith("INCONCLUSIVE over 2 attempts at 42, exit code 3")

@@ -93,6 +93,7 @@ def _missed_under_siege(url: str, folder: Path) -> int:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 def test_a_siege_of_the_api_delays_no_tick(tmp_path: Path) -> None:
     with Sandbox(SandboxConfig(routers=1, instances=1)) as sandbox:
         missed = []

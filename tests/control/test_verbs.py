@@ -79,6 +79,7 @@ def test_from_the_start_to_the_gate(app: Target, place: str, tmp_path: Path) -> 
     assert _TOKEN.encode() not in _left(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_wait_ready_may_come_first_and_a_retry_erases_nothing(app: Target, place: str, tmp_path: Path) -> None:
     channel = ("--channel", f"http://{place}")

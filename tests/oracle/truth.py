@@ -292,4 +292,5 @@ def blind_ticks(played: Played, first: int, stop: int) -> set[int]:
 
 def _holds(objective: Objective, value: float) -> bool:
     assert objective.operator in ("<", ">="), objective.text
+    value = round(value, 9)  # as the judge: ten ticks at 10/s are a second, wherever they lie
     return value < objective.threshold if objective.operator == "<" else value >= objective.threshold

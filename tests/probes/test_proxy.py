@@ -35,6 +35,7 @@ def test_https_through_a_tunnel(fresh: bool, authority: Authority) -> None:
             proxy=f"http://us:secret@127.0.0.1:{proxy.port}",
             tls=Tls(ca=str(authority.ca)),
             fresh=fresh,
+            rate=8.0,  # so that one is over before the next, also where a handshake takes long
         )
         trial = attempt(spec, before=asked.forget)
         trial.all_good()
