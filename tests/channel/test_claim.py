@@ -159,6 +159,7 @@ def test_another_machines_run_lives_while_its_pulse_moves_whatever_its_clock(tmp
         thread.join()
 
 
+@pytest.mark.long
 def test_another_machines_run_whose_pulse_stands_still_is_dead(tmp_path: Path) -> None:
     store = Elsewhere(tmp_path)
     elsewhere(store, at=0.0)

@@ -69,6 +69,7 @@ def test_nor_for_wait_ready(tmp_path: Path) -> None:
         wait_ready(StorePipeline(store), "42", 0.1)
 
 
+@pytest.mark.long
 def test_a_pulse_of_the_dead_is_not_ready(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Another machine's run that watched when it was killed, an hour ago."""
     store = begun(tmp_path, **FAR, at=1.0)

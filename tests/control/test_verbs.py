@@ -124,6 +124,7 @@ def test_a_run_that_never_becomes_ready_says_why(place: str, tmp_path: Path) -> 
     assert "is over, never ready: not every runner had a clean baseline" in waited.err.replace("\n", " ")
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_is_not_waited_for(app: Target, place: str, tmp_path: Path) -> None:
     channel = ("--channel", f"http://{place}")
     with going(tmp_path, *_RUN, place, app.url) as run:

@@ -66,6 +66,7 @@ def test_an_errored_build_stops_the_run_and_what_it_saw_is_judged(tmp_path: Path
     assert runner.outages[0].phases == ["deploy-router"]
 
 
+@pytest.mark.long
 def test_an_aborted_build_ends_a_clean_run_as_pass_with_the_phases_of_its_steps(
     tmp_path: Path, ci: FakeAtc, app: Target
 ) -> None:
@@ -93,8 +94,8 @@ def test_an_aborted_build_ends_a_clean_run_as_pass_with_the_phases_of_its_steps(
         assert not any(secret.encode() in data for data in kept)
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.long
+@pytest.mark.timeout(150)
 def test_a_concourse_that_is_away_for_a_while_spoils_nothing(tmp_path: Path, ci: FakeAtc, app: Target) -> None:
     build = ci.started(OURS)
     with _Run(tmp_path, app, ci.url()) as run:
@@ -114,6 +115,7 @@ def test_a_concourse_that_is_away_for_a_while_spoils_nothing(tmp_path: Path, ci:
     assert "answers again, after" in problems
 
 
+@pytest.mark.long
 def test_a_run_by_signal_does_not_wait_for_concourse(tmp_path: Path, ci: FakeAtc, app: Target) -> None:
     ci.started(OURS)
     with _Run(tmp_path, app, ci.url()) as run:
