@@ -1,8 +1,9 @@
 """A bucket in trouble: the schedule does not notice, the verdict neither, and a stop is heard soon after its return.
 
 `python -m bench.channel [--seconds 20] [--times 12]`. nginx is watched at 1,000/s; the run meets its pipeline in moto's
-S3 server behind a proxy that delays, refuses, throttles, drops, duplicates, or is away. Without trouble first, for
-comparison on the same machine. Then the bucket goes away, a stop is asked for meanwhile, and it returns.
+S3 server behind a proxy that delays, refuses, throttles, drops, duplicates, is away or silent. Without trouble first,
+for comparison on the same machine. Then the bucket goes away, or silent, by turns; a stop is asked for meanwhile, and it
+returns.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from harness.channel.objects import ObjectStore
 from harness.channel.pipeline import StorePipeline
 from harness.channel.records import StopWish
 from tests.channel.bucket import NAME, bucket, leading_to
-from tests.channel.chaos import MOODS, Chaos, chaos
+from tests.channel.chaos import GONE, MOODS, Chaos, chaos
 
 _ALL = os.sched_getaffinity(0)
 _RATE = 1000
@@ -55,7 +56,7 @@ def _under(
             _until_ready(straight)
             between.mood = mood
             time.sleep(seconds)
-            if mood == "away":
+            if mood in GONE:
                 between.mood = "none"
             straight.stop("r", 1, StopWish(by="the bench", at=time.time()))
             verdict = run.verdict()
@@ -74,12 +75,13 @@ def _under(
 
 def _heard(between: Chaos, url: str, channel: str, straight: StorePipeline, number: int) -> dict[str, Any]:
     """From the bucket's return to the stop, which was asked for while it was away."""
+    gone = GONE[number % len(GONE)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Running(_plan(folder, url), folder, "--channel", channel) as run:
             os.sched_setaffinity(run.pid, _ALL)
             _until_ready(straight)
-            between.mood = "away"
+            between.mood = gone
             time.sleep(3 + number % 5 * 2.7)
             wished = time.time()
             straight.stop("r", 1, StopWish(by="the bench", at=wished))
@@ -88,7 +90,7 @@ def _heard(between: Chaos, url: str, channel: str, straight: StorePipeline, numb
             between.mood = "none"
             verdict = run.verdict()
     ended = _seconds(verdict["ended"])
-    return {"verdict": verdict["verdict"], "away": returned - wished, "heard_after": ended - returned}
+    return {"mood": gone, "verdict": verdict["verdict"], "away": returned - wished, "heard_after": ended - returned}
 
 
 def _seconds(iso: str) -> float:

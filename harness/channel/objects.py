@@ -1,8 +1,8 @@
 """`s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`: an object store, through obstore.
 
-Whose credentials is obstore's business: the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, GOOGLE_SERVICE_ACCOUNT,
-AZURE_STORAGE_ACCOUNT_NAME …), or the instance's role, for which nothing needs to be set. `create` is a conditional
-write (If-None-Match: *, RFC 9110 §13.1.2), decided for one writer alone; all three stores are strongly consistent.
+Its objects appear whole, all readers see them at once, and of many conditional writes one succeeds (`If-None-Match: *`,
+RFC 9110 §13.1.2; at Google `x-goog-if-generation-match: 0`). A store that ignores the condition is refused. What an
+error of it means is told in `object_errors`.
 """
 
 import os
@@ -10,125 +10,189 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from harness.channel.object_errors import CLOUDS, Cloud, meaning, misconfigured, no_such_object
 from harness.channel.store import ChannelError, SilentError
 
 if TYPE_CHECKING:
-    pass
+    from obstore.store import AzureStore, GCSStore, S3Store
 
-_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
-_REQUEST = timedelta(seconds=5)  # a request may take …
-_CONNECT = timedelta(seconds=3)
-_TRIES = timedelta(seconds=5)  # … and obstore's own second try: whoever asks here asks again anyway
-_LONGEST = 300  # characters of a store's own words
-_MENDED_BY_HAND = re.compile(
-    r"NoSuchBucket|InvalidBucketName|AccessDenied|builder error|status code: 40[0134]|AuthorizationHeader"
-)
+_LIMIT = 4.0  # seconds for one request: a run that got a TERM waits for it, and is killed after ten
+_CONNECT = 2.0  # seconds
+_RETRY: dict[str, Any] = {  # what was refused at once is tried again at once; otherwise the callers ask again
+    "max_retries": 2,
+    "retry_timeout": timedelta(seconds=0.8),
+    "backoff": {"init_backoff": timedelta(seconds=0.05), "max_backoff": timedelta(seconds=0.5), "base": 2},
+}
+_URL = re.compile(r"(?P<scheme>s3|gs|az)://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]*)(?:/(?P<prefix>[^?#@\s]*))?")
 
 
 class ObjectStore:
-    """Keys are the names of objects under a prefix."""
+    """Keys are objects under one prefix of one bucket.
 
-    staleness = 2.0  # seconds; they are consistent at once, this is for clocks
+    Credentials and settings come from the environment as obstore reads it, and from the machine's role where it has
+    none. S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; a web identity (AWS_ROLE_ARN,
+    AWS_WEB_IDENTITY_TOKEN_FILE); ECS and EKS (AWS_CONTAINER_CREDENTIALS_*); the instance's role. AWS_REGION (default
+    us-east-1), AWS_ENDPOINT_URL for other makes of it, AWS_ALLOW_HTTP=true for an endpoint without TLS. Google:
+    GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_SERVICE_ACCOUNT. Azure: AZURE_STORAGE_ACCOUNT_NAME with
+    AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_KEY, or AZURE_CLIENT_ID, AZURE_CLIENT_SECRET and AZURE_TENANT_ID.
+    SSL_CERT_FILE adds a CA. Profiles in ~/.aws are not read.
+    """
+
+    staleness = 2.0  # seconds: all three are consistent, so only as long as an answer may take on its way
 
     def __init__(self, url: str, environ: Mapping[str, str]) -> None:
-        """Raises ChannelError where no store can be made of the URL, or obstore is not installed."""
-        try:
-            import obstore
-            from obstore import store
-        except ImportError:
-            raise ChannelError(
-                f"{url}: a bucket needs one more package: pip install 'cf-harness[objectstore]'"
-            ) from None
-        self._obstore = obstore
-        self._name = _without_secrets(url)
-        if not urlsplit(url).netloc:
-            raise ChannelError(f"{self._name}: which bucket? Expected {url.partition(':')[0]}://bucket/prefix")
-        _forget_empty_ones()
-        allow_http = any(
-            environ.get(name, "").lower() in ("true", "1", "yes") for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
-        )
-        try:
-            self._store: obstore.store.ObjectStore = store.from_url(
-                url,
-                client_options={"timeout": _REQUEST, "connect_timeout": _CONNECT, "allow_http": allow_http},
-                retry_config={"max_retries": 1, "retry_timeout": _TRIES},
+        """`environ`: its settings are put over those of this process. Nothing is asked yet. Raises ChannelError."""
+        found = _URL.fullmatch(url)
+        scheme = url.partition("://")[0].lower()
+        prefix = (found["prefix"] or "").strip("/") if found else ""
+        if not found or any(part in ("", ".", "..") for part in prefix.split("/") if prefix):
+            raise ChannelError(  # without the URL, which may hold a password
+                f"which bucket? Expected {scheme}://bucket/prefix and no more: credentials come from the environment"
             )
-        except (obstore.exceptions.BaseError, ValueError, TypeError) as error:
-            raise ChannelError(f"the channel {self._name} can't be used: {_first_line(error)}") from None
+        self._name = f"{scheme}://{found['bucket']}" + (f"/{prefix}" if prefix else "")
+        self._cloud = CLOUDS[scheme]
+        self._conditional = False  # it refused a second write: it knows conditions
+        _forget_empty_ones(self._cloud)
+        config = _settings(self._name, self._cloud, environ)
+        with self._set_up():
+            self._objects = _opened(scheme, found["bucket"], prefix, config)
 
     @property
     def name(self) -> str:
-        """Its URL without secrets."""
+        """Its URL."""
         return self._name
 
     def create(self, key: str, value: bytes) -> bool:
-        """See Store."""
-        with self._told("write"):
-            try:
-                self._obstore.put(self._store, key, value, mode="create")
-            except (self._obstore.exceptions.AlreadyExistsError, self._obstore.exceptions.PreconditionError):
-                return self.get(key) == value
+        """See Store. The first success is proven by a second write, which must be refused."""
+        if not self._put_new(key, value):
+            return self._is(key, value)
+        if not self._conditional and self._put_new(key, value):
+            raise ChannelError(
+                f"the channel {self._name} ignores the condition If-None-Match, so two runs could take the same place; "
+                "use a store that honours it"
+            )
         return True
 
     def put(self, key: str, value: bytes) -> None:
         """See Store."""
-        with self._told("write"):
-            self._obstore.put(self._store, key, value)
+        import obstore
+
+        with self._told():
+            try:
+                obstore.put(self._objects, key, value, use_multipart=False)
+            except obstore.exceptions.AlreadyExistsError:  # 409: another write of it is under way
+                raise SilentError(f"the channel {self._name} is busy with another write of {key}") from None
 
     def get(self, key: str) -> bytes | None:
         """See Store."""
-        with self._told("read"):
+        import obstore
+
+        with self._told():
             try:
-                return bytes(self._obstore.get(self._store, key).bytes())
+                return bytes(obstore.get(self._objects, key).bytes())
             except FileNotFoundError as error:
-                if _MENDED_BY_HAND.search(str(error).replace("status code: 404", "")):
-                    raise
-                return None
+                if no_such_object(str(error)):
+                    return None
+                raise
 
     def list(self, prefix: str, after: str = "") -> list[str]:
-        """See Store."""
-        folder = prefix.rpartition("/")[0]  # obstore's prefixes end at a slash
-        with self._told("list"):
-            pages = self._obstore.list(self._store, folder or None, offset=after or None)
-            found = [entry["path"] for page in pages for entry in page]
-        return sorted(key for key in found if key.startswith(prefix) and key > after)
+        """See Store. All pages of it."""
+        import obstore
+
+        folder = prefix.rpartition("/")[0]  # the store lists whole parts of a path
+        with self._told():
+            pages = obstore.list(self._objects, folder or None, offset=after or None)
+            keys = [found["path"] for page in pages for found in page]
+        return sorted(key for key in keys if key.startswith(prefix) and key > after)
+
+    def _put_new(self, key: str, value: bytes) -> bool:
+        import obstore
+
+        with self._told():
+            try:
+                obstore.put(self._objects, key, value, mode="create", use_multipart=False)
+            except (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError):
+                self._conditional = True
+                return False
+        return True
+
+    def _is(self, key: str, value: bytes) -> bool:
+        there = self.get(key)
+        if there is None:  # S3 answers 409 while another conditional write is under way, which may yet fail
+            raise SilentError(f"the channel {self._name} is busy with another write of {key}")
+        return there == value
 
     @contextmanager
-    def _told(self, verb: str) -> Iterator[None]:
-        exceptions = self._obstore.exceptions
+    def _told(self) -> Iterator[None]:
+        """Without the original, whose text may hold a signed URL."""
+        import obstore
+
         try:
             yield
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        except (obstore.exceptions.BaseError, OSError, ValueError) as error:
+            raise meaning(self._name, self._cloud, str(error)) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # Rust's; no Exception, so a thread would die of it unseen
+                raise
+            raise misconfigured(self._name, self._cloud, "") from None
+
+    @contextmanager
+    def _set_up(self) -> Iterator[None]:
+        try:
+            import obstore
+        except ImportError:
             raise ChannelError(
-                f"the channel {self._name}: its store does not let us {verb}: {_first_line(error)}; "
-                "look at the credentials, the role and the bucket's policy"
+                f"the channel {self._name} needs obstore: pip install 'cf-harness[objectstore]'"
             ) from None
-        except (exceptions.BaseError, OSError) as error:
-            said = f"the channel {self._name}: {_first_line(error)}"
-            if _MENDED_BY_HAND.search(str(error)):
-                raise ChannelError(f"{said}; look at the URL, the region and the endpoint") from None
-            raise SilentError(said) from None
+        try:
+            yield
+        except (obstore.exceptions.BaseError, OSError, ValueError) as error:
+            raise misconfigured(self._name, self._cloud, str(error)) from None
 
 
-def _forget_empty_ones() -> None:
+def _forget_empty_ones(cloud: Cloud) -> None:
     """A pipeline's parameter that was left empty is a variable that is set to nothing, which obstore takes for one."""
-    for name in [name for name, value in os.environ.items() if not value and name.startswith(_VARIABLES)]:
+    for name in [name for name, value in os.environ.items() if not value and name.startswith(cloud.variables)]:
         del os.environ[name]
 
 
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+def _settings(name: str, cloud: Cloud, environ: Mapping[str, str]) -> dict[str, str]:
+    """What `environ` says beyond this process's own environment, which obstore reads itself. Raises ChannelError."""
+    for variable in cloud.endpoints:
+        value = environ.get(variable)
+        if value and not _is_endpoint(value):
+            raise ChannelError(f"the channel {name}: {variable} is no URL such as https://host:port, without a user")
+    return {
+        variable: value
+        for variable, value in environ.items()
+        if value and variable.startswith(cloud.variables) and os.environ.get(variable) != value
+    }
 
 
-def _first_line(error: Exception) -> str:
-    """What went wrong: the store's own code and message, or obstore's words without addresses and insides."""
-    text = str(error).partition("\n\nDebug source")[0]
-    code, message = (re.search(rf"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message"))
-    if code is not None and message is not None:
-        return f"{message[1].rstrip('.')} ({code[1]})"[:_LONGEST]
-    line = re.sub(r"https?://[^\s?]*(\?\S*)?", "its address", re.sub(r"\s+", " ", text))
-    return re.sub(r"Error performing (list request: Error performing )?", "", line)[:_LONGEST]
+def _is_endpoint(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        )
+    except ValueError:
+        return False
+
+
+def _opened(scheme: str, bucket: str, prefix: str, config: Mapping[str, str]) -> "S3Store | GCSStore | AzureStore":
+    """Limits go with the settings: options of the client would take the place of those in the environment."""
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    limits = {"timeout": f"{_LIMIT * 1000:.0f}ms", "connect_timeout": f"{_CONNECT * 1000:.0f}ms"}
+    settings: Any = {**config, **limits}
+    retry: Any = _RETRY
+    under = prefix or None
+    if scheme == "s3":
+        settings["conditional_put"] = "etag"
+        return S3Store(bucket, prefix=under, config=settings, retry_config=retry)
+    if scheme == "gs":
+        return GCSStore(bucket, prefix=under, config=settings, retry_config=retry)
+    return AzureStore(bucket, prefix=under, config=settings, retry_config=retry)

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlsplit
 
 NAME = "bucket"
@@ -17,22 +18,19 @@ NAME = "bucket"
 def bucket() -> Iterator[dict[str, str]]:
     """Serve one; gives the environment that leads there."""
     with subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        [sys.executable, str(Path(__file__).with_name("bucket_server.py"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     ) as server:
         try:
-            assert server.stderr is not None
-            url = next(line for line in server.stderr if "Running on" in line).split()[-1]
-            # its further lines would fill the pipe
-            drain = subprocess.Popen(["cat"], stdin=server.stderr, stdout=subprocess.DEVNULL)
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
             environ = leading_to(url)
             urllib.request.urlopen(urllib.request.Request(f"{url}/{NAME}", method="PUT"), timeout=20)
             yield environ
         finally:
             server.kill()
-    drain.wait()
 
 
 def leading_to(url: str) -> dict[str, str]:

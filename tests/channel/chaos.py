@@ -1,4 +1,5 @@
-"""A proxy before a bucket that delays, refuses, throttles, drops, duplicates, or is away; switched while it serves."""
+"""A proxy before a bucket that delays, refuses, throttles, drops, duplicates, is away (connections break) or silent
+(they stay open, and nothing comes); switched while it serves."""
 
 import random
 import threading
@@ -9,7 +10,8 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-MOODS = ("none", "delays", "errors", "throttles", "drops", "duplicates", "away")
+MOODS = ("none", "delays", "errors", "throttles", "drops", "duplicates", "away", "silent")
+GONE = ("away", "silent")  # nothing gets through
 _KEPT = frozenset({"etag", "content-type", "last-modified"})
 _SHARE = 0.4  # of the requests that meet trouble
 _BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -31,10 +33,15 @@ class Chaos:
     def meets(self) -> str:
         """What the next request meets."""
         with self._lock:
-            trouble = self.mood == "away" or (self.mood != "none" and self._random.random() < _SHARE)
+            trouble = self.mood in GONE or (self.mood != "none" and self._random.random() < _SHARE)
             met = self.mood if trouble else "none"
             self.met[met] = self.met.get(met, 0) + 1
             return met
+
+    def too_late(self) -> bool:
+        """The connection breaks when the request has been heard already."""
+        with self._lock:
+            return self._random.random() < 0.5
 
     def pause(self) -> float:
         """Seconds; some are longer than the store's own limit."""
@@ -52,7 +59,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         met = self.chaos.meets()
-        if met in ("drops", "away"):
+        while met == "silent" and self.chaos.mood == "silent":
+            time.sleep(0.05)
+        if met == "drops" and self.chaos.too_late():
+            self._forwarded(body)
+        if met in ("drops", *GONE):
             self.close_connection = True
             return
         if met == "errors":
@@ -76,11 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
-        kept = {
-            name: value
-            for name, value in answer.getheaders()
-            if name.lower() in ("etag", "content-type", "last-modified")
-        }
+        kept = {name: value for name, value in answer.getheaders() if name.lower() in _KEPT}
         return answer.status, kept, data
 
     def _answer(self, status: int, headers: dict[str, str], data: bytes) -> None:

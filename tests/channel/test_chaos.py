@@ -11,8 +11,8 @@ import pytest
 from harness.channel.claim import Claim, TakenError, claim
 from harness.channel.objects import ObjectStore
 from harness.channel.pipeline import StorePipeline
-from tests.channel.bucket import NAME, leading_to
-from tests.channel.chaos import MOODS, Chaos, chaos
+from tests.channel.bucket import NAME, keys_in, leading_to
+from tests.channel.chaos import GONE, MOODS, Chaos, chaos
 from tests.cli.commanding import Going, cf, environment, target
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
@@ -31,7 +31,7 @@ def plan_in(folder: Path, url: str) -> str:
     return "plan.yml"
 
 
-@pytest.mark.parametrize("mood", [mood for mood in MOODS if mood != "away"])
+@pytest.mark.parametrize("mood", [mood for mood in MOODS if mood not in GONE])
 def test_a_run_through_trouble_passes_and_is_stopped(a_bucket: dict[str, str], tmp_path: Path, mood: str) -> None:
     where = ("--channel", f"s3://{NAME}/{mood}", "--run-id", "42")
     with troubled(a_bucket) as (between, environ), target() as good:
@@ -50,14 +50,15 @@ def test_a_run_through_trouble_passes_and_is_stopped(a_bucket: dict[str, str], t
     ).read_bytes()
 
 
+@pytest.mark.parametrize("mood", GONE)
 def test_a_bucket_that_is_away_is_remarked_on_and_a_stop_is_heard_after_its_return(
-    a_bucket: dict[str, str], tmp_path: Path
+    a_bucket: dict[str, str], tmp_path: Path, mood: str
 ) -> None:
-    where = ("--channel", f"s3://{NAME}/away", "--run-id", "42")
+    where = ("--channel", f"s3://{NAME}/{mood}", "--run-id", "42")
     with troubled(a_bucket) as (between, environ), target() as good:
         run = Going(tmp_path, ["run", plan_in(tmp_path, good.url), "--format", "json", *where], environment(**environ))
         assert cf(tmp_path, "wait-ready", *where, **environ).code == 0
-        between.mood = "away"
+        between.mood = mood
         run.until_said("the channel does not answer, and is asked again")
         with ThreadPoolExecutor(1) as pool:
             stopping = pool.submit(cf, tmp_path, "stop", *where, **environ)
@@ -71,6 +72,28 @@ def test_a_bucket_that_is_away_is_remarked_on_and_a_stop_is_heard_after_its_retu
     assert any("does not answer" in problem for problem in ended.verdict.harness.problems)
     assert ended.verdict.runners[0].failed == 0
     assert ended.verdict.runners[0].missed == 0
+
+
+@pytest.mark.parametrize("mood", GONE)
+def test_a_run_that_is_ended_while_its_bucket_is_away_gives_its_verdict_all_the_same(
+    a_bucket: dict[str, str], tmp_path: Path, mood: str
+) -> None:
+    where = ("--channel", f"s3://{NAME}/ended-{mood}", "--run-id", "42")
+    with troubled(a_bucket) as (between, environ), target() as good:
+        run = Going(tmp_path, ["run", plan_in(tmp_path, good.url), "--format", "json", *where], environment(**environ))
+        assert cf(tmp_path, "wait-ready", *where, **environ).code == 0
+        good.serve(100)
+        met = between.met.get(mood, 0)
+        between.mood = mood
+        good.serve(150)
+        assert between.met[mood] > met, "it has asked in vain"
+        run.process.terminate()
+        ended = run.ended()
+    assert ended.code == 0, ended.err
+    assert ended.verdict.runners[0].failed == 0
+    assert "the verdict could not be left in the channel" in ended.err
+    assert (tmp_path / "runs" / "42" / "1" / "verdict.json").exists()
+    assert not any(key.endswith("/ended.json") and f"ended-{mood}" in key for key in keys_in(a_bucket))
 
 
 @pytest.mark.parametrize("mood", ["duplicates", "drops", "errors"])

@@ -6,9 +6,8 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from harness.channel.folder import FolderStore
 from harness.channel.objects import ObjectStore
 from harness.channel.store import ChannelError, SilentError, Store
-from tests.channel.bucket import NAME, leading_to
+from tests.channel.bucket import NAME
 from tests.conftest import as_nobody
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +52,58 @@ def test_of_many_that_create_one_does(make: Make) -> None:
         created = list(crowd.map(lambda number: make().create("turns/1", b"%d" % number), range(50)))
     assert created.count(True) == 1
     assert make().get("turns/1") == b"%d" % created.index(True)
+
+
+CHILD = """
+import errno, os, sys
+from harness.channel.address import open_store
+
+url, linked, me = sys.argv[1:]
+if not int(linked):
+    def refused(*_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    os.link = refused
+store = open_store(url, os.environ)
+store.get("warm")
+print("here", flush=True)
+sys.stdin.readline()
+print(*[int(store.create(f"turns/{number}", me.encode())) for number in range(25)])
+"""
+
+
+def test_of_several_processes_that_create_one_does(make: Make, request: pytest.FixtureRequest) -> None:
+    linked = "without" not in request.node.callspec.id
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHILD, make().name, str(int(linked)), str(me)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for me in range(5)
+    ]
+    try:
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "here\n"
+        said = [child.communicate()[0].split() for child in _let_go(children)]
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    for number in range(25):
+        (winner,) = [me for me, created in enumerate(said) if created[number] == "1"]
+        assert make().get(f"turns/{number}") == b"%d" % winner
+
+
+def _let_go(children: list["subprocess.Popen[str]"]) -> list["subprocess.Popen[str]"]:
+    """All at once, before the first is waited for."""
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return children
 
 
 def test_what_is_put_replaces_what_was_there(make: Make) -> None:
@@ -119,98 +170,3 @@ def test_a_directory_that_nobody_may_write_to_is_told(tmp_path: Path) -> None:
         FolderStore(closed / "x").create("a", b"1")
     assert not isinstance(told.value, SilentError)
     assert "Permission denied; give a directory that all tasks can write to" in str(told.value)
-
-
-@pytest.fixture
-def answering() -> Iterator[Callable[[int, bytes], dict[str, str]]]:
-    """A store that answers everything alike."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def serve(status: int, body: bytes) -> dict[str, str]:
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_PUT = do_HEAD = answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return leading_to(f"http://127.0.0.1:{server.server_port}")
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-CALLS: list[Callable[[Store], object]] = [
-    lambda store: store.get("a"),
-    lambda store: store.put("a", b"1"),
-    lambda store: store.create("a", b"1"),
-    lambda store: store.list("a/"),
-]
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "passing"),
-    [
-        (403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", False),
-        (403, b"<Error><Code>ExpiredToken</Code><Message>The token has expired</Message></Error>", False),
-        (404, b"<Error><Code>NoSuchBucket</Code><Message>There is no such bucket</Message></Error>", False),
-        (503, b"<Error><Code>SlowDown</Code><Message>Please reduce your rate</Message></Error>", True),
-        (429, b"", True),
-        (500, b"oops", True),
-    ],
-)
-def test_what_a_store_says_no_with_is_told_apart(
-    answering: Callable[[int, bytes], dict[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
-    status: int,
-    body: bytes,
-    passing: bool,
-) -> None:
-    for name, value in answering(status, body).items():
-        monkeypatch.setenv(name, value)
-    for call in CALLS:
-        with pytest.raises(ChannelError) as told:
-            call(ObjectStore(f"s3://{NAME}/x", os.environ))
-        assert isinstance(told.value, SilentError) is passing, told.value
-        assert "hunter2" not in str(told.value)
-        assert "127.0.0.1" not in str(told.value)
-        assert "\n" not in str(told.value)
-
-
-def test_a_store_that_is_away_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in leading_to("http://127.0.0.1:1").items():
-        monkeypatch.setenv(name, value)
-    for call in CALLS:
-        with pytest.raises(SilentError):
-            call(ObjectStore(f"s3://{NAME}/x", os.environ))
-
-
-@pytest.mark.parametrize(
-    ("url", "why"), [("s3:///x", "which bucket?"), ("az://container/x", "can't be used"), ("s3://", "which bucket?")]
-)
-def test_a_url_that_leads_nowhere_is_told(url: str, why: str) -> None:
-    with pytest.raises(ChannelError, match=why):
-        ObjectStore(url, {})
-
-
-def test_without_obstore_the_extra_is_named() -> None:
-    script = (
-        "import sys; sys.modules['obstore'] = None\n"
-        "from harness.cli import main\n"
-        "sys.exit(main(['status', '--channel', 's3://bucket/x']))\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    assert ran.returncode == 2
-    assert "cf-harness[objectstore]" in ran.stderr
-    assert len(ran.stderr.splitlines()) == 1
