@@ -2,8 +2,7 @@
 
 `python -m bench.channel [--seconds 20] [--times 12]`. nginx is watched at 1,000/s; the run meets its pipeline in moto's
 S3 server behind a proxy that delays, refuses, throttles, drops, duplicates, is away or silent. Without trouble first,
-for comparison on the same machine. Then the bucket goes away, or silent, by turns; a stop is asked for meanwhile, and it
-returns.
+for comparison on the same machine. Then the bucket is away or silent, by turns, a stop is asked for, and it returns.
 """
 
 import argparse

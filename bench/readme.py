@@ -83,7 +83,8 @@ ITEMS = (
          "passes its signals on keeps them to itself: such a run dies unheard, and the gate stays shut (exit 3)."),
     Item("channel", "15. A channel in trouble", "python -m bench.channel", "6 minutes",
          "nginx watched at 1,000/s while the run's bucket (moto's S3 server) delays, refuses, throttles, drops, "
-         "duplicates requests or is away; then stops that are asked for while it is away."),
+         "duplicates requests, is away (connections break) or silent (nothing comes); then stops that are asked for "
+         "while it is away or silent."),
 )  # fmt: skip
 
 _BAD_INPUT = """## 8. Bad input
