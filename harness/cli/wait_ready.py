@@ -23,8 +23,9 @@ class UnreadyError(HarnessError):
 
 
 def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
-    """0 once every runner had its clean baseline. Raises UnreadyError with the reason if that does not come within
-    `timeout` seconds, and at once if the run ends or dies meanwhile. `named`: which run; None: the newest there is."""
+    """0 once every runner had its clean baseline, and loudly where the run was skipped: an environment that is being
+    made is deployed unwatched, on purpose. Raises UnreadyError with the reason if that does not come within `timeout`
+    seconds, and at once if the run ends or dies meanwhile. `named`: which run; None: the newest there is."""
     begun = told = time.monotonic()
     watch, watched, seen_alive = Watch(), ("", 0), False
     while True:
@@ -50,6 +51,9 @@ def wait_ready(pipeline: Pipeline, named: str | None, timeout: float) -> int:
                     return 0
             over = _over(state, dead)
             if over is not None and (seen_alive or now - begun > min(_NEWER_WITHIN, timeout)):
+                if state.ended is not None and state.ended.outcome == "skipped":
+                    complain(f"SKIPPED, NOTHING IS WATCHED: {over}")
+                    return 0
                 raise UnreadyError(over)
             why = over or _so_far(state)
         if now - begun > timeout:

@@ -34,7 +34,7 @@ class Concourse:
         """`settings`: its ((variables)). `overrides`: params that every task gets in place of the pipeline's."""
         self.folder = folder
         self.settings = settings
-        self.overrides = overrides
+        self.overrides = dict(overrides)
         self.promoted: list[str] = []
         self.resources: dict[str, Path] = {"tasks": folder / "tasks", "platform": folder / "platform"}
         shutil.copytree(ROOT / "ci", folder / "tasks" / "ci")

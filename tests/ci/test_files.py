@@ -150,7 +150,7 @@ def commands(text: str) -> Iterator[list[str]]:
         said = match[1].partition(" || ")[0].partition(" && ")[0].rstrip("'")
         said = re.sub(r"\$\{EDGE:\+--\$EDGE\}", "--begin", said)
         said = re.sub(r'"\$\([^)]*\)"', "7", said)
-        said = said.replace('"$TIMEOUT"', "5m")
+        said = said.replace('"$TIMEOUT"', "5m").replace('"$IF_ABSENT"', "skip")
         yield shlex.split(re.sub(r'"?\$\{?\w+\}?', "x", said).replace('"', ""))
 
 

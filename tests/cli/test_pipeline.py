@@ -124,6 +124,7 @@ def skipped(place: Place, url: str) -> Story:
         told[form] = place.verb("verdict", "--format", form)
     told["stop"] = place.verb("stop")
     told["status"] = place.verb("status")
+    told["ready"] = place.verb("wait-ready", "--timeout", "1s")
     told["detached"] = place.verb("run", plan, "--if-absent", "skip", "--detach", run="43")
     told["there"] = place.verb("run", place.plan(url), "--if-absent", "skip", "--duration", "1s", run="44")
     return told
@@ -353,6 +354,8 @@ def test_what_was_skipped_is_no_pass(stories: Stories) -> None:
         assert "skipped" in story[form].out.lower(), form
         assert not re.search(r"\bpass(ed)?\b", story[form].out, re.IGNORECASE), form
     assert story["json"].value["outcome"] == "skipped"
+    assert story["ready"].code == 0  # an environment that is being made is deployed unwatched
+    assert "SKIPPED, NOTHING IS WATCHED" in story["ready"].err
     assert story["detached"].code == 0
     assert "SKIPPED, NOTHING IS WATCHED" in story["detached"].err
     assert story["there"].code == 0
